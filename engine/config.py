@@ -1,0 +1,51 @@
+"""Settings of the engine, checked once when they are made. Reads no environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import ConfigError
+
+BACKENDS = ("native", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """What to serve, and with how much memory and how many threads.
+
+    Raises ConfigError when a value makes no sense.
+    """
+
+    model_path: Path  # a checkpoint folder in Hugging Face form
+    max_context_tokens: int | None = None  # prompt + output of one request; None: the model's
+    max_batch_tokens: int = 256  # tokens computed in one step: bounds the longest stall of a stream
+    max_batch_requests: int = 64  # requests that run at once
+    kv_block_tokens: int = 16
+    kv_cache_tokens: int | None = None  # None: a share of the free memory
+    num_threads: int | None = None  # None: physical cores that this process may use
+    backend: str = "native"  # or "reference"
+    cache_dir: Path | None = None  # packed weights; None: they are not kept
+
+    def __post_init__(self) -> None:
+        for name in (
+            "max_context_tokens",
+            "max_batch_tokens",
+            "max_batch_requests",
+            "kv_block_tokens",
+            "kv_cache_tokens",
+            "num_threads",
+        ):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, found {value}")
+        if self.max_batch_requests > self.max_batch_tokens:
+            raise ConfigError(
+                f"max_batch_requests ({self.max_batch_requests}) must not exceed max_batch_tokens "
+                f"({self.max_batch_tokens}): every running request needs one token a step"
+            )
+        if self.kv_cache_tokens is not None and self.kv_cache_tokens < self.kv_block_tokens:
+            raise ConfigError(
+                f"kv_cache_tokens ({self.kv_cache_tokens}) must be at least one block of "
+                f"{self.kv_block_tokens} tokens"
+            )
+        if self.backend not in BACKENDS:
+            raise ConfigError(f"backend must be one of {', '.join(BACKENDS)}, found {self.backend!r}")

@@ -1,0 +1,37 @@
+"""What the engine gives out: one record a token, and a snapshot of its counters."""
+
+from dataclasses import dataclass
+
+from engine.request import FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOutput:
+    """One new token of one request."""
+
+    request_id: str
+    token_id: int
+    logprob: float  # natural logarithm, of the model's distribution before temperature
+    num_cached_tokens: int  # prompt tokens taken from the prefix cache
+    finish_reason: FinishReason | None  # set on the last token
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """A snapshot of the engine. Counters only grow, from zero at start."""
+
+    num_running: int
+    num_waiting: int
+    kv_blocks_used: int
+    kv_blocks_total: int
+    kv_block_tokens: int
+    prefix_tokens_hit: int  # counter: prompt tokens found in the cache
+    prefix_tokens_asked: int  # counter: prompt tokens looked up
+    num_preemptions: int  # counter
+    num_steps: int  # counter
+    tokens_computed: int  # counter: prompt and output tokens run through the model
+    weight_bytes: int
+    kv_cache_bytes: int
+    isa: str
+    backend: str
+    num_threads: int

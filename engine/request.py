@@ -1,0 +1,71 @@
+"""One generation request and its life inside the engine."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class FinishReason(StrEnum):
+    """Why a request ended; the value is the OpenAI ``finish_reason`` where one exists."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    ABORT = "abort"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How to turn logits into tokens, and when to stop.
+
+    min_p, top_k and top_p each narrow the choice, in this order.
+    """
+
+    max_tokens: int
+    temperature: float = 1.0  # 0: always the likeliest token
+    top_p: float = 1.0
+    top_k: int = 0  # 0: no limit
+    min_p: float = 0.0
+    seed: int | None = None  # None: drawn when the request arrives
+    stop_token_ids: frozenset[int] = frozenset()
+    ignore_eos: bool = False  # else the engine adds the model's end-of-sequence ids to the stops
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A request, from arrival to its last token.
+
+    The scheduler knows no prefill or decode phase. Each step lets ``num_computed_tokens``
+    catch up with ``len(token_ids)``; a request with one token to compute is decoding.
+    """
+
+    request_id: str
+    token_ids: list[int]  # prompt, then output
+    params: SamplingParams
+    seed: int = 0  # of this request's random numbers
+    num_prompt_tokens: int = field(init=False)
+    num_computed_tokens: int = 0  # tokens whose K and V are in the cache
+    num_cached_tokens: int | None = None  # prompt tokens found in the cache at first admission
+    block_table: list[int] = field(default_factory=list)
+    block_hashes: list[bytes] = field(default_factory=list)  # of full blocks, see KVCache
+    finish_reason: FinishReason | None = None
+
+    def __post_init__(self) -> None:
+        self.num_prompt_tokens = len(self.token_ids)
+
+    @property
+    def num_pending_tokens(self) -> int:
+        """Tokens not yet in the cache."""
+        return len(self.token_ids) - self.num_computed_tokens
+
+    @property
+    def num_output_tokens(self) -> int:
+        """Tokens sampled so far."""
+        return len(self.token_ids) - self.num_prompt_tokens
+
+    def append(self, token_id: int) -> None:
+        """Add a sampled token and decide whether the request is finished."""
+        self.token_ids.append(token_id)
+        if token_id in self.params.stop_token_ids:
+            self.finish_reason = FinishReason.STOP
+        elif self.num_output_tokens >= self.params.max_tokens:
+            self.finish_reason = FinishReason.LENGTH
