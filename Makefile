@@ -1,0 +1,92 @@
+# Everything one does with this repository. `make` alone lists it.
+#
+# Each target first sets up what it needs, in .venv, with the newest suitable Python on the PATH. Set-up steps leave
+# a stamp file there and run again only when what they depend on has changed.
+#
+#   make serve MODEL=microsoft/bitnet-b1.58-2B-4T ARGS="--port 9000"
+#   make test ARGS="tests/engine -k scheduler"
+#
+# TORCH_INDEX: a package index with CPU builds of torch. PyPI's build for Linux on x86 carries CUDA, several GB that
+# are of no use here; PyTorch's own is https://download.pytorch.org/whl/cpu.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+  $(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)) python3)
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TORCH_INDEX ?=
+MODEL ?=
+ARGS ?=
+IMAGE ?= sterna
+CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
+
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test test-slow check format bench train image wheel clean distclean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.native $(VENV)/.dev ## Set up everything, for an editor or a debugger
+
+serve: $(VENV)/.native ## Serve MODEL (a folder or a hub id; none: the built-in model) on port 8000
+	$(BIN)/sterna serve $(MODEL) $(ARGS)
+
+test: $(VENV)/.native $(VENV)/.dev ## Run the tests
+	$(BIN)/python -m pytest -m "not slow and not network" $(ARGS)
+
+test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
+
+check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+
+format: $(VENV)/.dev ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP_FILES)
+
+bench: $(VENV)/.native ## Measure kernels, then the model: figures against the machine's own limits
+	$(BIN)/sterna bench kernels $(ARGS)
+	$(BIN)/sterna bench model $(ARGS)
+
+wheel: $(VENV)/.build ## Build the wheel into dist/
+	scripts/with_compiler.sh $(BIN)/python $(BIN)/python -m pip wheel --no-build-isolation --no-deps -w dist .
+
+image: ## Build the container image, with docker, podman or buildah
+	@for tool in docker podman buildah; do \
+	  command -v $$tool >/dev/null && { set -x; exec $$tool build --tag $(IMAGE) $(ARGS) .; }; \
+	done; echo "make image needs docker, podman or buildah" >&2; exit 1
+
+clean: ## Remove what was built, keep .venv
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache $(VENV)/.native
+
+distclean: clean ## Remove .venv too
+	rm -rf $(VENV)
+
+# Set-up, step by step.
+
+$(VENV)/.pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' # which knows dependency groups
+	@touch $@
+
+$(VENV)/.build: $(VENV)/.pip pyproject.toml constraints.txt
+	$(PIP_INSTALL) --group build
+	$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch)
+	@touch $@
+
+$(VENV)/.native: $(VENV)/.build $(CPP_FILES) engine/kernels/CMakeLists.txt
+	scripts/with_compiler.sh $(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.build
+	$(PIP_INSTALL) --group lint --group test
+	@touch $@
