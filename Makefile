@@ -1,6 +1,6 @@
 # Everything one does with this repository. `make` alone lists it.
 #
-# Each target first sets up what it needs, in .venv, with the newest suitable Python on the PATH. Set-up steps leave
+# Each target first sets up what it needs, in .venv, with the first suitable Python on the PATH. Set-up steps leave
 # a stamp file there and run again only when what they depend on has changed.
 #
 #   make serve MODEL=microsoft/bitnet-b1.58-2B-4T ARGS="--port 9000"
@@ -61,7 +61,7 @@ wheel: $(VENV)/.build ## Build the wheel into dist/
 
 image: ## Build the container image, with docker, podman or buildah
 	@for tool in docker podman buildah; do \
-	  command -v $$tool >/dev/null && { set -x; exec $$tool build --tag $(IMAGE) $(ARGS) .; }; \
+	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) $(ARGS) .; }; \
 	done; echo "make image needs docker, podman or buildah" >&2; exit 1
 
 clean: ## Remove what was built, keep .venv
