@@ -48,4 +48,5 @@ class EngineConfig:
                 f"{self.kv_block_tokens} tokens"
             )
         if self.backend not in BACKENDS:
-            raise ConfigError(f"backend must be one of {', '.join(BACKENDS)}, found {self.backend!r}")
+            known = ", ".join(BACKENDS)
+            raise ConfigError(f"backend must be one of {known}, found {self.backend!r}")

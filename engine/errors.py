@@ -37,8 +37,8 @@ class ContextLengthError(RequestError):
 
     def __init__(self, num_prompt_tokens: int, max_tokens: int, limit: int) -> None:
         super().__init__(
-            f"This model's maximum context length is {limit} tokens, but {num_prompt_tokens} prompt "
-            f"tokens and {max_tokens} output tokens were requested."
+            f"The maximum context length is {limit} tokens, but {num_prompt_tokens} prompt tokens "
+            f"and {max_tokens} output tokens were requested."
         )
         self.num_prompt_tokens = num_prompt_tokens
         self.max_tokens = max_tokens
@@ -50,4 +50,4 @@ class EngineDeadError(EngineError):
 
 
 class GenerationError(EngineError):
-    """This one request failed, for instance because its logits were not finite."""
+    """One request failed, the others go on, for instance because its logits were not finite."""

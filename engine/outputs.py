@@ -17,6 +17,14 @@ class TokenOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestFailed:
+    """In place of a request's next token: it ends here, the others go on."""
+
+    request_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStats:
     """A snapshot of the engine. Counters only grow, from zero at start."""
 
@@ -25,11 +33,11 @@ class EngineStats:
     kv_blocks_used: int
     kv_blocks_total: int
     kv_block_tokens: int
-    prefix_tokens_hit: int  # counter: prompt tokens found in the cache
-    prefix_tokens_asked: int  # counter: prompt tokens looked up
+    prefix_tokens_hit: int  # counter: prompt tokens found in the cache, of those looked up
+    prefix_tokens_asked: int  # counter: prompt tokens looked up, when a request is first admitted
     num_preemptions: int  # counter
     num_steps: int  # counter
-    tokens_computed: int  # counter: prompt and output tokens run through the model
+    tokens_computed: int  # counter: tokens run through the model, also those computed again
     weight_bytes: int
     kv_cache_bytes: int
     isa: str

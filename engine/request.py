@@ -1,7 +1,11 @@
 """One generation request and its life inside the engine."""
 
+from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
+
+from engine.errors import RequestError
 
 
 class FinishReason(StrEnum):
@@ -17,7 +21,8 @@ class FinishReason(StrEnum):
 class SamplingParams:
     """How to turn logits into tokens, and when to stop.
 
-    min_p, top_k and top_p each narrow the choice, in this order.
+    min_p, top_k and top_p each narrow the choice, in this order. Raises RequestError when a value
+    is out of range.
     """
 
     max_tokens: int
@@ -28,6 +33,17 @@ class SamplingParams:
     seed: int | None = None  # None: drawn when the request arrives
     stop_token_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False  # else the engine adds the model's end-of-sequence ids to the stops
+
+    def __post_init__(self) -> None:
+        for name, valid in (
+            ("max_tokens", self.max_tokens >= 1),
+            ("temperature", 0 <= self.temperature < inf),
+            ("top_p", 0 < self.top_p <= 1),
+            ("top_k", self.top_k >= 0),
+            ("min_p", 0 <= self.min_p <= 1),
+        ):
+            if not valid:
+                raise RequestError(f"{name} is out of range: {getattr(self, name)}")
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +61,7 @@ class Request:
     num_prompt_tokens: int = field(init=False)
     num_computed_tokens: int = 0  # tokens whose K and V are in the cache
     num_cached_tokens: int | None = None  # prompt tokens found in the cache at first admission
-    block_table: list[int] = field(default_factory=list)
+    block_table: "array[int]" = field(default_factory=lambda: array("i"))  # copied fast by numpy
     block_hashes: list[bytes] = field(default_factory=list)  # of full blocks, see KVCache
     finish_reason: FinishReason | None = None
 

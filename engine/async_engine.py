@@ -1,0 +1,246 @@
+"""The engine on its own thread, for asyncio: one async generator of tokens per request.
+
+Two threads meet here. The engine thread owns the core; commands reach it through an inbox that it
+empties between steps. The event loop owns the streams; all outputs of a step reach it in one call.
+Nothing is locked, and neither ever waits for the other.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from threading import Thread
+from time import monotonic
+from typing import Self, TypeVar
+from uuid import uuid4
+
+from engine.config import EngineConfig
+from engine.core import EngineCore
+from engine.errors import (
+    ContextLengthError,
+    EngineDeadError,
+    EngineError,
+    GenerationError,
+    RequestError,
+)
+from engine.facts import ModelInfo
+from engine.outputs import EngineStats, RequestFailed, TokenOutput
+from engine.request import Request, SamplingParams
+
+STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Add:
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Abort:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    pass
+
+
+_Command = _Add | _Abort | _Stop
+_Stream = asyncio.Queue[TokenOutput | EngineError]
+
+
+class AsyncEngine:
+    """Generates tokens for many requests at once.
+
+    ``load`` it, ``start`` it in a running event loop, ``generate``, ``stop`` it there.
+    """
+
+    def __init__(self, core: EngineCore, model: ModelInfo) -> None:
+        self._core = core
+        self._model = model
+        self._stats = core.stats()
+        self._inbox: SimpleQueue[_Command] = SimpleQueue()
+        self._streams: dict[str, _Stream] = {}  # unfinished requests; only the loop touches it
+        self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end_reason: str | None = None
+        self._last_progress: float | None = None  # monotonic seconds; None when idle
+
+    @classmethod
+    def load(
+        cls, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
+    ) -> Self:
+        """Load the weights and build the model; blocks.
+
+        ``progress`` is told what is being done, how much of it is done, and how much there is.
+        Raises CheckpointError, ConfigError.
+        """
+        from engine.load import load_core  # noqa: PLC0415  (torch: only who loads waits for it)
+
+        return cls(*load_core(config, progress))
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that is served."""
+        return self._model
+
+    @property
+    def is_alive(self) -> bool:
+        """True from ``start`` until the engine is stopped or dies."""
+        return self._end_reason is None and self._thread.is_alive()
+
+    @property
+    def seconds_since_progress(self) -> float:
+        """Seconds since the last step ended, or since work arrived; 0.0 when idle."""
+        last = self._last_progress
+        return 0.0 if last is None else monotonic() - last
+
+    def stats(self) -> EngineStats:
+        """Return the counters as they were after the last step; cheap, from any thread."""
+        return self._stats
+
+    def start(self) -> None:
+        """Start the engine thread; call it once, inside the event loop that will generate."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """End the thread after the step in flight; unfinished requests get EngineDeadError."""
+        if self._thread.is_alive():
+            self._inbox.put(_Stop())
+            await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_SECONDS)
+
+    def check(self, num_prompt_tokens: int, max_tokens: int) -> None:
+        """Refuse what could never be served: raises RequestError, ContextLengthError."""
+        if num_prompt_tokens < 1:
+            raise RequestError("the prompt is empty")
+        if num_prompt_tokens + max_tokens > self._model.max_context_tokens:
+            limit = self._model.max_context_tokens
+            raise ContextLengthError(num_prompt_tokens, max_tokens, limit)
+
+    async def generate(
+        self, prompt_token_ids: list[int], params: SamplingParams, request_id: str | None = None
+    ) -> AsyncGenerator[TokenOutput, None]:
+        """Yield the tokens of one request as they are made; the last has a finish_reason.
+
+        The request is submitted at the first iteration, and withdrawn when the generator is closed
+        early. An id that is given must never have been used. Raises RequestError before any token
+        if the request cannot be served (``check`` tells before), GenerationError if it fails,
+        EngineDeadError if the engine does.
+        """
+        request = self._make_request(prompt_token_ids, params, request_id or uuid4().hex)
+        stream = self._submit(request)
+        try:
+            while True:
+                output = await stream.get()
+                if isinstance(output, EngineError):
+                    raise output
+                yield output
+                if output.finish_reason:
+                    return
+        finally:
+            if self._streams.get(request.request_id) is stream:  # not finished
+                del self._streams[request.request_id]
+                self._inbox.put(_Abort(request.request_id))
+
+    def _make_request(
+        self, prompt_token_ids: list[int], params: SamplingParams, request_id: str
+    ) -> Request:
+        self.check(len(prompt_token_ids), params.max_tokens)
+        if not 0 <= min(prompt_token_ids) <= max(prompt_token_ids) < self._model.vocab_size:
+            raise RequestError(f"token ids must be from 0 to {self._model.vocab_size - 1}")
+        if not params.ignore_eos:
+            stops = params.stop_token_ids | self._model.eos_token_ids
+            params = replace(params, stop_token_ids=stops)
+        seed = secrets.randbits(64) if params.seed is None else params.seed
+        return Request(request_id, list(prompt_token_ids), params, seed)
+
+    def _submit(self, request: Request) -> _Stream:
+        """Register the request's stream, then send the request to the engine thread.
+
+        A reader that is slow never holds up the engine: its stream keeps what it has not read, at
+        most max_tokens small records.
+        """
+        if not self.is_alive:
+            raise EngineDeadError(self._end_reason or "the engine has not been started")
+        if request.request_id in self._streams:
+            raise RequestError(f"request id {request.request_id!r} is in use")
+        stream = self._streams[request.request_id] = _Stream()
+        self._inbox.put(_Add(request))
+        return stream
+
+    # In the event loop, called by the engine thread.
+
+    def _dispatch(self, outputs: Sequence[TokenOutput | RequestFailed]) -> None:
+        """Hand the outputs of a step to their streams; those of withdrawn requests are dropped."""
+        for output in outputs:
+            stream = self._streams.get(output.request_id)
+            if stream is None:
+                continue
+            if isinstance(output, RequestFailed):
+                stream.put_nowait(GenerationError(output.reason))
+                del self._streams[output.request_id]
+            else:
+                stream.put_nowait(output)
+                if output.finish_reason:
+                    del self._streams[output.request_id]
+
+    def _fail_all(self, reason: str) -> None:
+        for stream in self._streams.values():
+            stream.put_nowait(EngineDeadError(reason))
+        self._streams.clear()
+
+    # In the engine thread.
+
+    def _run(self) -> None:
+        try:
+            while self._obey_commands():
+                self._note_progress()
+                if self._core.has_work:
+                    outputs = self._core.step()
+                    self._note_progress()
+                    self._post(self._dispatch, outputs)
+            self._end("the engine has been stopped")
+        except Exception as error:
+            logger.exception("the engine thread died")
+            self._end(f"the engine died: {error!r}")
+
+    def _obey_commands(self) -> bool:
+        """Do what has been asked for since the last step; False when asked to stop."""
+        for command in self._next_commands():
+            match command:
+                case _Add(request):
+                    self._core.add(request)
+                case _Abort(request_id):
+                    self._core.abort(request_id)
+                case _Stop():
+                    return False
+        return True
+
+    def _next_commands(self) -> Iterator[_Command]:
+        """Yield the commands in the inbox; with nothing to do, sleep until there is one."""
+        if not self._core.has_work:
+            yield self._inbox.get()
+        while not self._inbox.empty():  # only this thread takes from it
+            yield self._inbox.get()
+
+    def _note_progress(self) -> None:
+        self._last_progress = monotonic() if self._core.has_work else None
+        self._stats = self._core.stats()
+
+    def _end(self, reason: str) -> None:
+        self._end_reason = reason
+        self._last_progress = None
+        self._post(self._fail_all, reason)
+
+    def _post(self, callback: Callable[[T], None], argument: T) -> None:
+        assert self._loop is not None
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(callback, argument)

@@ -1,0 +1,72 @@
+"""Reference-counted KV-cache blocks, with reuse of blocks that hold a known prefix."""
+
+from collections import OrderedDict
+
+
+class BlockPool:
+    """Hands out block ids. A block is free when nothing refers to it.
+
+    A free block keeps its content, so that a later request with the same prefix can share it,
+    until the block is needed for something else. Blocks are reused least recently freed first.
+    Every method takes constant time per block.
+    """
+
+    def __init__(self, num_blocks: int) -> None:
+        self._ref_counts = [0] * num_blocks
+        self._free: OrderedDict[int, None] = OrderedDict.fromkeys(range(num_blocks))
+        self._block_by_hash: dict[bytes, int] = {}
+        self._hash_by_block: dict[int, bytes] = {}
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks in all, free or not."""
+        return len(self._ref_counts)
+
+    @property
+    def num_free(self) -> int:
+        """Blocks that nothing refers to."""
+        return len(self._free)
+
+    def allocate(self, count: int) -> list[int]:
+        """Take ``count`` blocks; the caller has checked ``num_free``."""
+        return [self._take_oldest() for _ in range(count)]
+
+    def share(self, prefix_hash: bytes) -> int | None:
+        """Add a reference to the block that holds this prefix, if there is one."""
+        block = self._block_by_hash.get(prefix_hash)
+        if block is not None:
+            self._free.pop(block, None)
+            self._ref_counts[block] += 1
+        return block
+
+    def publish(self, block: int, prefix_hash: bytes) -> None:
+        """Make a full block findable by the hash of the tokens up to its end."""
+        if prefix_hash not in self._block_by_hash:
+            self._block_by_hash[prefix_hash] = block
+            self._hash_by_block[block] = prefix_hash
+
+    def forget(self, block: int) -> None:
+        """Make a block unfindable: its content is not to be shared any more."""
+        if (stale := self._hash_by_block.pop(block, None)) is not None:
+            del self._block_by_hash[stale]
+
+    def release(self, block: int) -> None:
+        """Drop one reference."""
+        self._ref_counts[block] -= 1
+        if self._ref_counts[block] == 0:
+            self._free[block] = None
+            if block not in self._hash_by_block:  # nothing to reuse: hand it out first
+                self._free.move_to_end(block, last=False)
+
+    def check_integrity(self) -> None:
+        """Assert that each block is free or referred to, and found by at most one hash."""
+        for block, count in enumerate(self._ref_counts):
+            assert count >= 0, f"block {block} has {count} references"
+            assert (count == 0) == (block in self._free), f"block {block}: {count} references"
+        assert self._block_by_hash == {h: b for b, h in self._hash_by_block.items()}
+
+    def _take_oldest(self) -> int:
+        block, _ = self._free.popitem(last=False)
+        self.forget(block)
+        self._ref_counts[block] = 1
+        return block

@@ -1,0 +1,92 @@
+"""The engine without its thread: requests in, one batch a step, tokens out."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from engine.batch import BatchEntry, SampledToken
+from engine.facts import Footprint
+from engine.outputs import EngineStats, RequestFailed, TokenOutput
+from engine.request import Request
+from engine.scheduler import Scheduler
+
+
+class Runner(Protocol):
+    """Computes a batch; ``ModelRunner`` is the real one."""
+
+    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+        """Compute the tokens of every entry; return one token per entry that samples, in order."""
+        ...
+
+
+class EngineCore:
+    """Holds the requests in flight, and moves all of them forward a step at a time.
+
+    Not thread-safe: all calls come from one thread, and ``abort`` only between steps.
+    """
+
+    def __init__(self, scheduler: Scheduler, runner: Runner, footprint: Footprint) -> None:
+        self._scheduler = scheduler
+        self._runner = runner
+        self._footprint = footprint
+        self._requests: dict[str, Request] = {}
+        self._num_steps = 0
+        self._tokens_computed = 0
+
+    @property
+    def has_work(self) -> bool:
+        """True while any request is unfinished."""
+        return bool(self._requests)
+
+    def add(self, request: Request) -> None:
+        """Queue a request, whose id no request in flight has and which fits the cache alone."""
+        self._requests[request.request_id] = request
+        self._scheduler.add(request)
+
+    def abort(self, request_id: str) -> None:
+        """Forget a request and free its blocks; nothing happens if it has finished."""
+        if (request := self._requests.pop(request_id, None)) is not None:
+            self._scheduler.abort(request)
+
+    def step(self) -> list[TokenOutput | RequestFailed]:
+        """Compute one batch; there must be work. Returns what each request that sampled got."""
+        batch = self._scheduler.schedule()
+        assert batch, "a request that does not fit the cache was let in"
+        sampled = self._runner.run(batch)
+        grown = self._scheduler.update(batch, [token.token_id for token in sampled])
+        self._num_steps += 1
+        self._tokens_computed += sum(entry.num_tokens for entry in batch)
+        return [self._output(r, token) for r, token in zip(grown, sampled, strict=True)]
+
+    def stats(self) -> EngineStats:
+        """Take a snapshot of the counters."""
+        scheduler, cache, footprint = self._scheduler, self._scheduler.cache, self._footprint
+        return EngineStats(
+            num_running=len(scheduler.running),
+            num_waiting=len(scheduler.waiting),
+            kv_blocks_used=cache.num_blocks - cache.num_free_blocks,
+            kv_blocks_total=cache.num_blocks,
+            kv_block_tokens=cache.block_tokens,
+            prefix_tokens_hit=scheduler.prefix_tokens_hit,
+            prefix_tokens_asked=scheduler.prefix_tokens_asked,
+            num_preemptions=scheduler.num_preemptions,
+            num_steps=self._num_steps,
+            tokens_computed=self._tokens_computed,
+            weight_bytes=footprint.weight_bytes,
+            kv_cache_bytes=footprint.kv_cache_bytes,
+            isa=footprint.isa,
+            backend=footprint.backend,
+            num_threads=footprint.num_threads,
+        )
+
+    def _output(self, request: Request, token: SampledToken) -> TokenOutput | RequestFailed:
+        if request.finish_reason:
+            del self._requests[request.request_id]
+        if token.token_id is None:
+            return RequestFailed(request.request_id, "the model's output is not finite")
+        return TokenOutput(
+            request.request_id,
+            token.token_id,
+            token.logprob,
+            request.num_cached_tokens or 0,
+            request.finish_reason,
+        )

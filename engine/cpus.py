@@ -1,0 +1,55 @@
+"""How many threads to compute with: the physical cores that this process may use."""
+
+import os
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+from engine import cgroup
+
+FILE_SYSTEM = Path("/")
+
+
+def default_num_threads(root: Path = FILE_SYSTEM, cpus: Set[int] | None = None) -> int:
+    """Count physical cores among ``cpus`` (None: the affinity mask), within the group's CPU quota.
+
+    Two hardware threads of a core share its multipliers, so a second one would only get in the way.
+    A quota is rounded down: threads beyond it would be stopped while the others wait for them.
+    """
+    cores = num_physical_cores(root, _affinity_mask() if cpus is None else cpus)
+    return max(1, int(min([cores, *_quotas_v2(root), *_quotas_v1(root)])))
+
+
+def num_physical_cores(root: Path, cpus: Set[int]) -> int:
+    """Count distinct cores; a CPU of unknown topology is a core of its own."""
+    return len({_core(root, cpu) for cpu in cpus})
+
+
+def _affinity_mask() -> Set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _core(root: Path, cpu: int) -> str:
+    """Name the core of a CPU by the list of the CPUs that share it."""
+    topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
+    for name in ("core_cpus_list", "thread_siblings_list"):  # the newer name first
+        if (topology / name).is_file():
+            return (topology / name).read_text().strip()
+    return str(cpu)
+
+
+def _quotas_v2(root: Path) -> Iterator[float]:
+    for group in cgroup.folders_v2(root):
+        if (group / "cpu.max").is_file():
+            quota, period = (group / "cpu.max").read_text().split()  # microseconds
+            if quota != "max":
+                yield int(quota) / int(period)
+
+
+def _quotas_v1(root: Path) -> Iterator[float]:
+    for group in cgroup.folders_v1(root, "cpu"):
+        quota = cgroup.read_number(group / "cpu.cfs_quota_us")
+        period = cgroup.read_number(group / "cpu.cfs_period_us")
+        if quota is not None and quota > 0 and period:
+            yield quota / period

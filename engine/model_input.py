@@ -1,0 +1,47 @@
+"""The batch as arrays: what the kernels need to know of it, and nothing of requests."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.batch import BatchEntry
+from engine.kernels import Step
+
+Ints = NDArray[np.int32]
+
+
+def build_step(batch: Sequence[BatchEntry], block_tokens: int) -> Step:
+    """Lay the pending tokens of a batch one after the other: T tokens of R requests, S sample."""
+    num_tokens = np.array([entry.num_tokens for entry in batch], np.int32)
+    starts = np.array([entry.request.num_computed_tokens for entry in batch], np.int32)
+    query_starts = np.zeros(len(batch) + 1, np.int32)
+    np.cumsum(num_tokens, out=query_starts[1:])
+    rows = np.repeat(np.arange(len(batch), dtype=np.int32), num_tokens)  # request of each token
+    positions = np.arange(len(rows), dtype=np.int32) + (starts - query_starts[:-1])[rows]
+    tables = _block_tables(batch)
+    samples = np.array([entry.samples for entry in batch], np.bool_)
+    return Step(
+        token_ids=np.fromiter(chain.from_iterable(map(_pending, batch)), np.int32, len(rows)),
+        positions=positions,
+        slots=tables[rows, positions // block_tokens] * block_tokens + positions % block_tokens,
+        block_tables=tables,
+        query_starts=query_starts,
+        context_lens=starts + num_tokens,
+        logit_rows=query_starts[1:][samples] - 1,
+    )
+
+
+def _pending(entry: BatchEntry) -> list[int]:
+    start = entry.request.num_computed_tokens
+    return entry.request.token_ids[start : start + entry.num_tokens]
+
+
+def _block_tables(batch: Sequence[BatchEntry]) -> Ints:
+    """Copy the block tables into one array [R, B], padded with 0."""
+    longest = max(len(entry.request.block_table) for entry in batch)
+    tables = np.zeros((len(batch), longest), np.int32)
+    for row, entry in zip(tables, batch, strict=True):
+        row[: len(entry.request.block_table)] = entry.request.block_table
+    return tables
