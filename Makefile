@@ -61,7 +61,7 @@ wheel: $(VENV)/.build ## Build the wheel into dist/
 
 image: ## Build the container image, with docker, podman or buildah
 	@for tool in docker podman buildah; do \
-	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) $(ARGS) .; }; \
+	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) $(ARGS) .; }; \
 	done; echo "make image needs docker, podman or buildah" >&2; exit 1
 
 clean: ## Remove what was built, keep .venv
