@@ -38,6 +38,7 @@ RUN useradd --system --uid 10001 --home-dir /cache --shell /usr/sbin/nologin ste
 COPY --from=build /opt/sterna /opt/sterna
 ENV PATH=/opt/sterna/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    STERNA_HOST=0.0.0.0 \
     XDG_CACHE_HOME=/cache \
     HF_HOME=/cache/huggingface
 VOLUME /cache
@@ -47,4 +48,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
 ENTRYPOINT ["sterna"]
-CMD ["serve", "--host", "0.0.0.0"]
+CMD ["serve"]

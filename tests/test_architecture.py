@@ -1,0 +1,115 @@
+"""Rules of the layout that import-linter can't say. The others are in pyproject.toml."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import engine
+
+ROOT = Path(__file__).parents[1]
+PURE = ("scheduler", "kv_cache", "block_pool", "request", "batch", "outputs", "config", "errors")
+ENVIRONMENT_READERS = {Path("server/settings.py"), Path("engine/kernels/__init__.py")}
+ISA_FILES = ("scalar", "avx2", "avx512vnni")
+PLAIN_C_HEADERS = {"immintrin.h", "math.h", "stddef.h", "stdint.h", "string.h"}
+
+
+def modules(*packages: str) -> list[Path]:
+    """All Python files of these packages, relative to the repository."""
+    return [
+        path.relative_to(ROOT) for name in packages for path in sorted((ROOT / name).rglob("*.py"))
+    ]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names that a file imports: ``a.b`` for ``import a.b`` and for ``from a import b``."""
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def documents() -> list[Path]:
+    """All Markdown that a reader of the repository is meant to find."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine").rglob("*.md")]
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+def test_public_names_exist_and_are_sorted() -> None:
+    assert engine.__all__ == sorted(engine.__all__)
+    assert all(hasattr(engine, name) for name in engine.__all__)
+
+
+@pytest.mark.parametrize("path", modules("server"), ids=str)
+def test_server_uses_only_public_names_of_engine(path: Path) -> None:
+    allowed = {f"engine.{name}" for name in engine.__all__}
+    assert {name for name in imports(path) if name.split(".")[0] == "engine"} <= allowed
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_scheduling_needs_only_the_standard_library(name: str) -> None:
+    for imported in imports(Path("engine") / f"{name}.py"):
+        package, _, rest = imported.partition(".")
+        assert package in sys.stdlib_module_names or (
+            package == "engine" and rest.split(".")[0] in PURE
+        )
+
+
+@pytest.mark.parametrize("path", modules("engine/kernels"), ids=str)
+def test_kernels_import_nothing_else_of_ours(path: Path) -> None:
+    for imported in imports(path):
+        assert imported.split(".")[0] not in {"server", "engine"} or imported.startswith(
+            "engine.kernels"
+        )
+
+
+def test_only_two_files_read_the_environment() -> None:
+    reads = re.compile(r"\bos\.(environ|getenv)|from os import .*\b(environ|getenv)\b")
+    readers = {
+        path for path in modules("server", "engine") if reads.search((ROOT / path).read_text())
+    }
+    assert readers == ENVIRONMENT_READERS
+
+
+@pytest.mark.parametrize("path", modules("server", "engine"), ids=str)
+def test_no_module_keeps_state_or_hides_in_a_drawer(path: Path) -> None:
+    assert path.stem not in {"utils", "util", "helpers", "misc"}
+    tree = ast.parse((ROOT / path).read_text())
+    assert not any(isinstance(node, ast.Global) for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize("name", ISA_FILES)
+def test_isa_files_include_only_plain_c(name: str) -> None:
+    """C++ headers compiled with ISA flags can leave illegal code in functions that others share."""
+    folder = ROOT / "engine/kernels/csrc"
+    pending, seen = [f"{name}.cpp"], set[str]()
+    while pending:
+        text = (folder / pending.pop()).read_text()
+        assert set(re.findall(r"#include <(.+)>", text)) <= PLAIN_C_HEADERS
+        pending += set(re.findall(r'#include "(.+)"', text)) - seen
+        seen |= set(pending)
+    assert "namespace {" in (folder / f"{name}.cpp").read_text()
+
+
+def test_version_is_stated_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert version("sterna") == project["version"]
+    assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("path", documents(), ids=str)
+def test_documents_name_targets_and_files_that_exist(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert "://" in link or (ROOT / path.parent / link).exists(), link
+    for name in re.findall(r"`((?:server|engine|tests|training|docs|scripts)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
