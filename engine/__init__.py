@@ -1,5 +1,6 @@
 """Inference engine: token ids in, token ids out. Knows nothing of text or HTTP."""
 
+from engine.async_engine import AsyncEngine
 from engine.config import EngineConfig
 from engine.errors import (
     CheckpointError,
@@ -10,10 +11,12 @@ from engine.errors import (
     GenerationError,
     RequestError,
 )
+from engine.facts import ModelInfo
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import FinishReason, SamplingParams
 
 __all__ = [
+    "AsyncEngine",
     "CheckpointError",
     "ConfigError",
     "ContextLengthError",
@@ -23,6 +26,7 @@ __all__ = [
     "EngineStats",
     "FinishReason",
     "GenerationError",
+    "ModelInfo",
     "RequestError",
     "SamplingParams",
     "TokenOutput",

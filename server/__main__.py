@@ -1,0 +1,35 @@
+"""The command ``sterna``. Run ``sterna --help``, or ``python -m server --help``.
+
+Parses arguments and reports errors; the work is in ``server/commands``.
+"""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from engine import CheckpointError, ConfigError
+from server.commands import serve
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand. Returns the exit code: 2 for what the user can mend."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        code: int = parsed.run(parsed)
+    except (CheckpointError, ConfigError) as error:
+        print(f"sterna: error: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("sterna", description="Serve 1.58-bit language models.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    serving = commands.add_parser("serve", help="serve a model over the OpenAI API")
+    serve.add_arguments(serving)
+    serving.set_defaults(run=serve.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The bounded queue: how many sequences may be in the house, running or waiting.
+
+A place is reserved before a prompt is rendered or encoded, so that a full server refuses cheaply,
+and is held until the response ends. What was admitted is never refused later: a preempted
+sequence keeps its place.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from time import monotonic
+
+from server.errors import BusyError, InvalidRequestError
+
+MAX_RETRY_SECONDS = 60  # clients of the OpenAI API heed no more
+
+
+class Admission:
+    """Counts the places. Used on the event loop only, so it needs no lock."""
+
+    def __init__(self, num_running: int, num_waiting: int) -> None:
+        self.capacity = num_running + num_waiting
+        self.num_taken = 0
+        self._num_running = num_running
+        self._released: deque[float] = deque([monotonic()], maxlen=64)  # start of work, releases
+
+    @contextmanager
+    def open(self) -> Iterator["Reservation"]:
+        """A reservation, empty at first, that is given back at the end."""
+        reservation = Reservation(self)
+        try:
+            yield reservation
+        finally:
+            self._release(reservation.num_places)
+
+    def take(self, count: int) -> None:
+        """Take ``count`` places, all or none. Raises BusyError, or InvalidRequestError."""
+        if count > self.capacity:
+            message = f"{count} sequences were asked for, but only {self.capacity} can be queued."
+            raise InvalidRequestError(message, param="n")
+        if self.num_taken + count > self.capacity:
+            raise BusyError("The queue is full. Try again later.", self.retry_seconds())
+        if self.num_taken == 0:  # idle time says nothing about the rate
+            self._released.clear()
+            self._released.append(monotonic())
+        self.num_taken += count
+
+    def retry_seconds(self) -> int:
+        """When the backlog may be gone at the rate of the last releases: 1 to 60 seconds."""
+        backlog = max(self.num_taken - self._num_running, 1)
+        seconds_each = (monotonic() - self._released[0]) / len(self._released)
+        return min(max(ceil(backlog * seconds_each), 1), MAX_RETRY_SECONDS)
+
+    def _release(self, count: int) -> None:
+        self.num_taken -= count
+        self._released.extend([monotonic()] * count)
+
+
+class Reservation:
+    """The places of one HTTP request."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.num_places = 0
+        self._admission = admission
+
+    def take(self, count: int) -> None:
+        """Take ``count`` places more. Raises BusyError, or InvalidRequestError."""
+        self._admission.take(count)
+        self.num_places += count

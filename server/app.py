@@ -1,0 +1,77 @@
+"""The app, put together: engine and settings in, ASGI out. Holds no logic of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import time
+
+from fastapi import FastAPI
+
+from engine import AsyncEngine, CheckpointError
+from server import errors
+from server.admission import Admission
+from server.dependencies import Services
+from server.generation import TextGenerator
+from server.health import Health
+from server.metrics import Metrics
+from server.middleware import BodyLimit, RequestLog
+from server.prompts import PromptEncoder
+from server.routes import chat_completions, completions, health, models
+from server.sampling import SamplingDefaults
+from server.settings import Settings
+from server.tokenizer import Tokenizer
+
+
+def create_app(settings: Settings, engine: AsyncEngine) -> FastAPI:
+    """An app that serves one model, and runs the engine while it is up.
+
+    settings: as ``checkpoint.resolve`` returns them: the model is a folder and has a name.
+    engine: loaded from that folder, not started. Raises CheckpointError.
+    """
+    services = _assemble(settings, engine)
+    app = FastAPI(
+        title="Sterna",
+        lifespan=_lifespan,
+        docs_url=None,  # it would load its scripts from elsewhere; /openapi.json is there
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    for noun in (chat_completions, completions, models, health):
+        app.include_router(noun.router)
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestLog, metrics=services.metrics)  # added last: outermost
+    return app
+
+
+def _assemble(settings: Settings, engine: AsyncEngine) -> Services:
+    folder = Path(settings.model or "")
+    tokenizer = Tokenizer.load(folder)
+    if tokenizer.num_ids > engine.model.vocab_size:
+        raise CheckpointError(
+            f"{folder / 'tokenizer.json'}: has token id {tokenizer.num_ids - 1}, "
+            f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
+        )
+    metrics = Metrics(engine.stats)
+    return Services(
+        settings=settings,
+        engine=engine,
+        health=Health(engine, settings.stall_seconds),
+        admission=Admission(settings.max_batch_requests, settings.max_waiting_requests),
+        metrics=metrics,
+        encoder=PromptEncoder(engine, tokenizer, SamplingDefaults.load(folder)),
+        generator=TextGenerator(engine, tokenizer, metrics),
+        started_at=int(time()),
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    services.engine.start()
+    try:
+        yield
+    finally:
+        services.health.stopping = True
+        await services.engine.stop()

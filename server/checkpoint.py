@@ -1,0 +1,61 @@
+"""MODEL, whatever form it was given in -> a local checkpoint folder, and a name for it."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+
+from engine import CheckpointError
+from server.settings import Settings
+
+BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
+BUILTIN_NAME = "sterna-builtin"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+FILES = ["*.json", "*.safetensors", "*.jinja"]  # of a repository; the rest is not for us
+
+
+def resolve(settings: Settings) -> Settings:
+    """The same settings with the model as a folder, and at least one name to serve it under.
+
+    May download, with a progress bar; HF_HOME is respected. Raises CheckpointError.
+    """
+    folder, name = _locate(settings.model)
+    names = settings.served_model_name or (name,)
+    return settings.model_copy(update={"model": str(folder), "served_model_name": names})
+
+
+def _locate(model: str | None) -> tuple[Path, str]:
+    if model is None:
+        return _builtin(), BUILTIN_NAME
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder, folder.resolve().name
+    if not HUB_ID.fullmatch(model):
+        raise CheckpointError(f"{model}: no such folder, and not the form of a hub id (owner/name)")
+    return _download(model), model
+
+
+def _builtin() -> Path:
+    if not BUILTIN_FOLDER.is_dir():
+        raise CheckpointError(f"{BUILTIN_FOLDER}: the built-in model is missing, name another")
+    return BUILTIN_FOLDER
+
+
+def _download(model: str) -> Path:
+    try:
+        return Path(snapshot_download(model, allow_patterns=FILES))
+    except GatedRepoError:
+        reason = "access is restricted; ask for it on the hub, then log in with `hf auth login`"
+    except RepositoryNotFoundError:
+        reason = "no such folder here, and no such model on the hub"
+    except LocalEntryNotFoundError:
+        reason = "no such folder here, and the hub cannot be reached"
+    except (HfHubHTTPError, OSError) as error:
+        reason = f"download failed: {' '.join(str(error).split())}"
+    raise CheckpointError(f"{model}: {reason}")

@@ -1,0 +1,1 @@
+"""The subcommands of ``sterna``: each file adds its parser and runs it."""

@@ -1,0 +1,102 @@
+"""``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
+
+import logging
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
+from tqdm import tqdm
+
+from engine import AsyncEngine, ConfigError, EngineConfig
+from server import checkpoint, logs
+from server.app import create_app
+from server.dependencies import Services
+from server.settings import Settings, option, variable
+
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
+
+_log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Make an option of every setting; the settings themselves check the values."""
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, ()) or field.default_factory else field.default
+        shown = f" (default: {default})" if default != "" else ""
+        help_text = f"{field.description}{shown} [{variable(name)}]"
+        if name == "model":
+            parser.add_argument(name, nargs="?", metavar="MODEL", help=help_text)
+        else:
+            parser.add_argument(option(name), metavar="VALUE", help=help_text)
+
+
+def run(arguments: Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code; raises EngineError."""
+    settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
+    logs.configure(settings.log_level, settings.log_format)
+    settings = checkpoint.resolve(settings)
+    with _progress_bar() as progress:
+        engine = AsyncEngine.load(engine_config(settings), progress)
+    app = create_app(settings, engine)
+    _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
+    with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
+        Server(app, settings).run()
+    return 0
+
+
+def engine_config(settings: Settings) -> EngineConfig:
+    """The part of the settings that is about computing. Raises ConfigError."""
+    if settings.model is None:
+        raise ConfigError("the model must be resolved to a folder first")
+    return EngineConfig(
+        model_path=Path(settings.model),
+        max_context_tokens=settings.max_context_tokens,
+        max_batch_tokens=settings.max_batch_tokens,
+        max_batch_requests=settings.max_batch_requests,
+        kv_cache_tokens=settings.kv_cache_tokens,
+        num_threads=settings.threads,
+        backend=settings.backend,
+        cache_dir=settings.cache_dir,
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but a signal first turns readiness off, then lets open responses end."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        # sse-starlette would cut every stream at the signal; uvicorn's time limit ends them.
+        AppStatus.enable_automatic_graceful_drain = False
+        self._services: Services = app.state.services
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,  # ours is in place
+            access_log=False,  # so is that
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
+        super().__init__(config)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """React to the first signal; a second one ends at once."""
+        self._services.health.stopping = True
+        super().handle_exit(sig, frame)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Draw the progress of loading on a terminal, and nowhere else."""
+    with tqdm(unit="", disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def show(what: str, done: int, total: int) -> None:
+            bar.desc, bar.n, bar.total = what, done, total
+            bar.refresh()
+
+        yield show

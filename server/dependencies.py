@@ -1,0 +1,59 @@
+"""What handlers ask for, as annotated aliases of the app's long-lived parts."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
+
+from engine import AsyncEngine
+from server.admission import Admission, Reservation
+from server.errors import ModelNotFoundError
+from server.generation import TextGenerator
+from server.health import Health
+from server.metrics import Metrics
+from server.prompts import PromptEncoder
+from server.settings import Settings
+from server.sse import event_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one app, which ``create_app`` puts together."""
+
+    settings: Settings
+    engine: AsyncEngine
+    health: Health
+    admission: Admission
+    metrics: Metrics
+    encoder: PromptEncoder
+    generator: TextGenerator
+    started_at: int  # Unix time, seconds
+
+    def check_model(self, name: str) -> None:
+        """Raise ModelNotFoundError unless the name is one of ours."""
+        if name not in self.settings.served_model_name:
+            raise ModelNotFoundError(name)
+
+    def event_stream(self, chunks: AsyncGenerator[BaseModel]) -> Response:
+        """Stream chunks as the settings say."""
+        return event_stream(chunks, self.settings.ping_seconds, self.settings.send_timeout_seconds)
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+
+
+async def _reserve(services: ServicesDep) -> AsyncIterator[Reservation]:
+    """Give back the places of a request once its response has ended, however it ended."""
+    services.health.check_ready()
+    with services.admission.open() as reservation:
+        yield reservation
+
+
+ReservationDep = Annotated[Reservation, Depends(_reserve)]

@@ -1,0 +1,86 @@
+"""Token ids -> text as they come: holds back unfinished characters and possible stop strings.
+
+Knows nothing of requests; ``Detokenizer`` and ``StopFinder`` are one sequence's state each.
+"""
+
+from collections.abc import Callable, Sequence
+
+REPLACEMENT = "\ufffd"  # what a decoder makes of bytes that are no UTF-8 (yet)
+MAX_PARTIAL_BYTES = 3  # of a character of four; a decoder may write one replacement for each
+MAX_WINDOW_TOKENS = 32  # of garbage, after which it is given out as it is
+
+Decode = Callable[[list[int]], str]
+
+
+class Detokenizer:
+    """Turns the ids of one sequence into text, piece by piece.
+
+    Decodes a short window that starts where the last complete piece started: a decoder may drop
+    the space before a first word, so the window always has a piece that was given out before.
+    """
+
+    def __init__(self, decode: Decode) -> None:
+        self._decode = decode
+        self._window: list[int] = []
+        self._num_context_tokens = 0  # ids at the head of the window that were given out entirely
+        self._num_given = 0  # characters of the window's text that were given out
+
+    def push(self, token_id: int) -> str:
+        """Text that is certain after one more token; it may be empty."""
+        self._window.append(token_id)
+        text = self._decode(self._window)
+        partial = min(len(text) - len(text.rstrip(REPLACEMENT)), MAX_PARTIAL_BYTES)
+        if len(self._window) - self._num_context_tokens >= MAX_WINDOW_TOKENS:
+            partial = 0
+        piece = self._give(text, len(text) - partial)
+        if not partial:
+            self._advance()
+        return piece
+
+    def finish(self) -> str:
+        """What was held back: the sequence ends in the middle of a character."""
+        text = self._decode(self._window)
+        return self._give(text, len(text))
+
+    def _give(self, text: str, end: int) -> str:
+        piece = text[self._num_given : end]
+        self._num_given = max(self._num_given, end)
+        return piece
+
+    def _advance(self) -> None:
+        del self._window[: self._num_context_tokens]
+        self._num_context_tokens = len(self._window)
+        self._num_given = len(self._decode(self._window))
+
+
+class StopFinder:
+    """Cuts the text of one sequence before the first stop string."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self._stops = stops
+        self._held = ""  # may be the beginning of a stop string
+        self.found = False
+
+    def push(self, text: str) -> str:
+        """Text that no stop string can claim any more. Sets ``found``; after that it is empty."""
+        if self.found:
+            return ""
+        self._held += text
+        starts = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        self.found = bool(starts)
+        end = min(starts) if starts else len(self._held) - self._num_claimed()
+        given, self._held = self._held[:end], "" if starts else self._held[end:]
+        return given
+
+    def finish(self) -> str:
+        """What was held back: no more text will complete a stop string. Empty once one is found."""
+        held, self._held = self._held, ""
+        return held
+
+    def _num_claimed(self) -> int:
+        """Length of the longest end of the held text with which a stop string begins."""
+        longest = max(map(len, self._stops), default=0) - 1
+        for length in range(min(longest, len(self._held)), 0, -1):
+            if any(stop.startswith(self._held[-length:]) for stop in self._stops):
+                return length
+        return 0

@@ -1,0 +1,160 @@
+"""Why did I get this status code? The error tree of the API, and how each error is rendered.
+
+ApiError                     status, type           raised by
+|-- InvalidRequestError      400 invalid_request    schemas, tokenizer, routes
+|-- ModelNotFoundError       404 invalid_request    dependencies
+|-- BusyError                429 rate_limit         admission: the queue is full, see Retry-After
+`-- UnavailableError         503 server_error       health: stopping, stalled, engine dead
+
+Not of the tree, but rendered alike, so that every body has OpenAI's shape: of the engine,
+RequestError 400, EngineDeadError 503, any other EngineError 500; a body that fits no schema 400;
+404, 405 and 413 of the framework; all else 500.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from engine import ContextLengthError, EngineDeadError, EngineError, RequestError
+
+NO_RETRY = {"x-should-retry": "false"}  # the openai client would repeat what cannot succeed
+
+
+class ApiError(Exception):
+    """An answer that is an error: status and the four fields of OpenAI's error object."""
+
+    status = 500
+    type = "server_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+        self.status = status or self.status
+        self.headers = dict(headers or {})
+
+    def body(self) -> bytes:
+        """The JSON document, in ASCII: a message may quote a client's lone surrogates."""
+        fields = {
+            "message": self.message, "type": self.type, "param": self.param, "code": self.code
+        }  # fmt: skip
+        return json.dumps({"error": fields}).encode()
+
+
+class InvalidRequestError(ApiError):
+    """The request cannot be served as it stands."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class ModelNotFoundError(InvalidRequestError):
+    """The request names a model that is not served here."""
+
+    status = 404
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The model {model!r} does not exist.", param="model", code="model_not_found"
+        )
+
+
+class BusyError(ApiError):
+    """The queue is full."""
+
+    status = 429
+    type = "rate_limit_error"
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        headers = {"retry-after": str(retry_after_seconds)}
+        super().__init__(message, code="queue_full", headers=headers)
+
+
+class UnavailableError(ApiError):
+    """The server cannot serve anyone now."""
+
+    status = 503
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Find the answer to an exception; what is not known becomes a 500 that tells no details."""
+    match error:
+        case ApiError():
+            return error
+        case RequestValidationError():
+            return _of_validation(error)
+        case HTTPException():
+            return _of_framework(error)
+        case EngineError():
+            return _of_engine(error)
+        case _:
+            return ApiError("The server failed to answer this request.", code="internal_error")
+
+
+def render(error: ApiError) -> Response:
+    """The error as a response."""
+    return Response(error.body(), error.status, error.headers, media_type="application/json")
+
+
+async def handle(_: Request, error: Exception) -> Response:
+    """Exception handler of the app, for all the types of ``install``."""
+    return render(as_api_error(error))
+
+
+def install(app: FastAPI) -> None:
+    """Render every error that is raised on purpose; the middleware catches the others."""
+    for kind in (ApiError, EngineError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, handle)
+
+
+def _of_engine(error: EngineError) -> ApiError:
+    message = str(error)
+    match error:
+        case ContextLengthError():
+            code = "context_length_exceeded"
+            return InvalidRequestError(message, code=code, headers=NO_RETRY)
+        case RequestError():
+            return InvalidRequestError(message)
+        case EngineDeadError():
+            return UnavailableError(message, code="engine_dead", headers=NO_RETRY)
+        case _:
+            return ApiError(message, code="generation_failed")
+
+
+def _of_validation(error: RequestValidationError) -> ApiError:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequestError(f"The body is not valid JSON: {first['ctx']['error']}.")
+    param = _json_path(first["loc"][1:])  # the first part says "body"
+    if not param:
+        return InvalidRequestError("The body must be a JSON object, with its content type.")
+    if first["type"] == "extra_forbidden":
+        return InvalidRequestError(f"{param} is not supported by this server.", param=param)
+    reason = first["msg"].removeprefix("Value error, ")
+    return InvalidRequestError(f"{param}: {reason}.", param=param)
+
+
+def _json_path(location: Sequence[str | int]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
+
+
+def _of_framework(error: HTTPException) -> ApiError:
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "There is nothing at this URL."
+    kind = InvalidRequestError if error.status_code < 500 else ApiError
+    return kind(detail, status=error.status_code, headers=error.headers)

@@ -1,0 +1,176 @@
+"""Prompts -> one stream of text deltas: the same for streamed and for whole responses.
+
+The stream owns its sequences: however it ends, whoever closes it, its ``finally`` cancels what
+still runs, and the engine forgets it within a step. It never waits for its reader: what was
+generated meanwhile is merged into one delta per sequence.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from engine import AsyncEngine, FinishReason, SamplingParams, TokenOutput
+from server.detokenizer import Detokenizer, StopFinder
+from server.errors import UnavailableError
+from server.metrics import Metrics
+from server.schemas.common import EndReason
+from server.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationJob:
+    """What one HTTP request wants generated: ``num_choices`` sequences for each prompt."""
+
+    prompts: Sequence[list[int]]
+    params: SamplingParams
+    num_choices: int
+    stops: Sequence[str]
+    arrived_at: float  # time.monotonic(), before the prompt was encoded
+
+    @property
+    def num_sequences(self) -> int:
+        """All choices of all prompts."""
+        return len(self.prompts) * self.num_choices
+
+    def prompt_of(self, index: int) -> list[int]:
+        """Token ids that sequence ``index`` starts from."""
+        return self.prompts[index // self.num_choices]
+
+    def params_of(self, index: int) -> SamplingParams:
+        """Choices to one prompt must differ, so each has a seed of its own, of 64 bits too."""
+        seed = self.params.seed
+        choice = index % self.num_choices
+        return self.params if seed is None else replace(self.params, seed=seed ^ choice)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """What a sequence has gained. The last one of a sequence has a finish reason."""
+
+    index: int  # of the sequence
+    text: str
+    num_tokens: int  # generated, also those that gave no text
+    num_cached_tokens: int  # of the prompt
+    finish_reason: EndReason | None
+
+    def merge(self, later: "TextDelta") -> "TextDelta":
+        """Both as one."""
+        return replace(
+            later, text=self.text + later.text, num_tokens=self.num_tokens + later.num_tokens
+        )
+
+
+class TextGenerator:
+    """Runs jobs on the engine."""
+
+    def __init__(self, engine: AsyncEngine, tokenizer: Tokenizer, metrics: Metrics) -> None:
+        self._engine = engine
+        self._tokenizer = tokenizer
+        self._metrics = metrics
+
+    async def stream(self, job: GenerationJob) -> AsyncGenerator[TextDelta]:
+        """Deltas of all sequences as they come, until each has finished.
+
+        Raises what stopped any of them; the others end with it.
+        """
+        outbox = Outbox(job.num_sequences)
+        tasks = [
+            asyncio.create_task(self._run(job, index, outbox)) for index in range(job.num_sequences)
+        ]
+        try:
+            while deltas := await outbox.take():
+                for delta in deltas:
+                    yield delta
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _run(self, job: GenerationJob, index: int, outbox: "Outbox") -> None:
+        prompt = job.prompt_of(index)
+        assembler = TextAssembler(index, self._tokenizer, job.stops)
+        with self._metrics.sequence(job.arrived_at, len(prompt)) as meter:
+            try:
+                tokens = self._engine.generate(prompt, job.params_of(index))
+                async with aclosing(tokens):
+                    async for token in tokens:
+                        delta = assembler.add(token)
+                        meter.count_token(delta.finish_reason)
+                        outbox.put(delta)
+                        if delta.finish_reason:
+                            return
+                raise UnavailableError("The generation was aborted.", code="aborted")
+            except Exception as error:
+                meter.fail()
+                outbox.fail(error)
+
+
+async def collect(deltas: AsyncGenerator[TextDelta]) -> list[TextDelta]:
+    """Fold a stream: one delta for each sequence, with all of its text, in order of index."""
+    whole: dict[int, TextDelta] = {}
+    async with aclosing(deltas):
+        async for delta in deltas:
+            earlier = whole.get(delta.index)
+            whole[delta.index] = earlier.merge(delta) if earlier else delta
+    return [whole[index] for index in sorted(whole)]
+
+
+class TextAssembler:
+    """Makes the deltas of one sequence from its tokens."""
+
+    def __init__(self, index: int, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
+        self._index = index
+        self._detokenizer = Detokenizer(tokenizer.decode)
+        self._stop = StopFinder(stops)
+
+    def add(self, token: TokenOutput) -> TextDelta:
+        """Raises UnavailableError when the engine gave the sequence up."""
+        reason = token.finish_reason
+        if reason in (FinishReason.ABORT, FinishReason.ERROR):
+            raise UnavailableError("The generation was aborted.", code="aborted")
+        # A stop token is a mark and no text, whether the tokenizer calls it special or not.
+        text = "" if reason is FinishReason.STOP else self._detokenizer.push(token.token_id)
+        text = self._stop.push(text)
+        if reason:
+            text += self._stop.push(self._detokenizer.finish())
+            text += self._stop.finish()
+        return TextDelta(self._index, text, 1, token.num_cached_tokens, self._end(reason))
+
+    def _end(self, reason: FinishReason | None) -> EndReason | None:
+        if self._stop.found or reason is FinishReason.STOP:
+            return "stop"
+        return "length" if reason else None
+
+
+class Outbox:
+    """What sequences have to say and the reader has not taken: at most one delta for each."""
+
+    def __init__(self, num_sequences: int) -> None:
+        self._num_open = num_sequences
+        self._deltas: dict[int, TextDelta] = {}
+        self._error: Exception | None = None
+        self._filled = asyncio.Event()
+
+    def put(self, delta: TextDelta) -> None:
+        """Add to what the sequence has said."""
+        earlier = self._deltas.get(delta.index)
+        self._deltas[delta.index] = earlier.merge(delta) if earlier else delta
+        self._filled.set()
+
+    def fail(self, error: Exception) -> None:
+        """Let the reader's next ``take`` raise, once all deltas are taken."""
+        self._error = self._error or error
+        self._filled.set()
+
+    async def take(self) -> list[TextDelta]:
+        """Wait for deltas. Empty when every sequence has said its last."""
+        if not self._num_open:
+            return []
+        await self._filled.wait()
+        if self._error and not self._deltas:
+            raise self._error
+        deltas, self._deltas = list(self._deltas.values()), {}
+        self._num_open -= sum(delta.finish_reason is not None for delta in deltas)
+        if not self._error:
+            self._filled.clear()
+        return deltas

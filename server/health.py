@@ -1,0 +1,28 @@
+"""Is this server fit for work? One answer for the health routes and for the front door."""
+
+from engine import AsyncEngine
+from server.errors import NO_RETRY, UnavailableError
+
+
+class Health:
+    """Judges the engine. ``stopping`` is set when the process was asked to end."""
+
+    def __init__(self, engine: AsyncEngine, stall_seconds: float) -> None:
+        self.stopping = False
+        self._engine = engine
+        self._stall_seconds = stall_seconds
+
+    def check_live(self) -> None:
+        """Raise UnavailableError when only a restart helps; an idle engine never stalls."""
+        stalled = self._engine.seconds_since_progress
+        if stalled > self._stall_seconds:
+            message = f"The engine has finished no step for {stalled:.0f} seconds."
+            raise UnavailableError(message, code="engine_stalled")
+
+    def check_ready(self) -> None:
+        """Raise UnavailableError unless new requests can be served."""
+        if self.stopping:
+            raise UnavailableError("The server is stopping.", code="stopping")
+        if not self._engine.is_alive:
+            raise UnavailableError("The engine has died.", code="engine_dead", headers=NO_RETRY)
+        self.check_live()

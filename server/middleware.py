@@ -1,0 +1,123 @@
+"""What every request passes through: an id, a line in the log, and a limit on its body.
+
+Pure ASGI: nothing here buffers a response or hides that a client has left.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from time import monotonic
+from uuid import uuid4
+
+from sse_starlette.sse import SendTimeoutError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.errors import as_api_error, render
+from server.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+REQUEST_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII: it comes back in a header
+QUIET_ROUTES = ("/health", "/health/live", "/health/ready", "/metrics")
+
+
+class RequestLog:
+    """Gives each request its id, answers what nobody caught with 500, counts and logs the end."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except SendTimeoutError:
+            _log.warning("client dropped: it left its stream unread", extra=exchange.extra())
+        except Exception as error:
+            _log.exception("request failed", extra=exchange.extra())
+            if exchange.status is None:
+                await render(as_api_error(error))(scope, receive, exchange.send)
+        finally:
+            self._finish(exchange)
+
+    def _finish(self, exchange: "_Exchange") -> None:
+        method, status = exchange.method, str(exchange.status)
+        self._metrics.http_requests.labels(method, exchange.route, status).inc()
+        level = logging.DEBUG if exchange.route in QUIET_ROUTES else logging.INFO
+        _log.log(level, "request", extra=exchange.extra())
+
+
+class _Exchange:
+    """One request and what is known of its response."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.method: str = scope["method"]
+        self.status: int | None = None
+        self._scope = scope
+        self._send = send
+        self._started_at = monotonic()
+
+    @property
+    def route(self) -> str:
+        """The route's pattern: a path of a client's own making is no label."""
+        return getattr(self._scope.get("route"), "path", "unknown")
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, the first with the id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["x-request-id"] = self.request_id
+        await self._send(message)
+
+    def extra(self) -> Mapping[str, object]:
+        """Fields of a log record."""
+        fields = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": self._scope["path"],
+            "status": self.status,
+            "seconds": round(monotonic() - self._started_at, 4),
+        }
+        return {"fields": fields}
+
+
+class BodyLimit:
+    """Refuses a body of more than ``max_bytes`` with 413, before it is all read."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request: by the length it declares, or else by what arrives."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            await render(as_api_error(self._too_large()))(scope, receive, send)
+            return
+        num_bytes = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal num_bytes
+            message = await receive()
+            num_bytes += len(message.get("body", b""))
+            if num_bytes > self._max_bytes:
+                raise self._too_large()
+            return message
+
+        await self._app(scope, receive_within_limit, send)
+
+    def _too_large(self) -> HTTPException:
+        # HTTPException, because the framework passes on no other error from reading a body.
+        return HTTPException(413, f"The body must not exceed {self._max_bytes} bytes.")

@@ -1,0 +1,58 @@
+"""``POST /v1/completions``: how one or several prompts go on."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import APIRouter, Request, Response
+
+from server.dependencies import ReservationDep, Services, ServicesDep
+from server.disconnect import until_disconnect
+from server.generation import GenerationJob, TextDelta, collect
+from server.schemas.common import new_head
+from server.schemas.completions import Choice, Completion, CompletionRequest
+from server.usage import UsageCounter
+
+router = APIRouter(tags=["completions"])
+
+
+@router.post("/v1/completions", response_model=Completion)
+async def create_completion(
+    body: CompletionRequest, request: Request, services: ServicesDep, reservation: ReservationDep
+) -> Response:
+    """One answer or several to each prompt, as a stream of chunks or in one piece."""
+    services.check_model(body.model)
+    reservation.take(len(body.prompt) * body.num_choices)
+    job = await services.encoder.completion_job(body)
+    if body.stream:
+        return services.event_stream(_chunks(services, body, job))
+    answer = await until_disconnect(request, _completion(services, body, job))
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _completion(
+    services: Services, body: CompletionRequest, job: GenerationJob
+) -> Completion:
+    usage = UsageCounter(job)
+    answers = await collect(services.generator.stream(job))
+    for answer in answers:
+        usage.add(answer)
+    choices = [_choice(answer) for answer in answers]
+    return Completion(**new_head("cmpl", body.model), choices=choices, usage=usage.usage())
+
+
+async def _chunks(
+    services: Services, body: CompletionRequest, job: GenerationJob
+) -> AsyncGenerator[Completion]:
+    """The text of each answer as it comes; last the usage, if it was asked for."""
+    head, usage = new_head("cmpl", body.model), UsageCounter(job)
+    async with aclosing(services.generator.stream(job)) as deltas:
+        async for delta in deltas:
+            usage.add(delta)
+            if delta.text or delta.finish_reason:
+                yield Completion(**head, choices=[_choice(delta)])
+    if body.include_usage:
+        yield Completion(**head, choices=[], usage=usage.usage())
+
+
+def _choice(delta: TextDelta) -> Choice:
+    return Choice(index=delta.index, text=delta.text, finish_reason=delta.finish_reason)

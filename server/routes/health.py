@@ -1,0 +1,32 @@
+"""``/health/live``, ``/health/ready``, ``/health`` and ``/metrics``: for those who run the server.
+
+live: restart the process if this fails. ready, and ``/health``: send it no requests if this fails.
+"""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from server.dependencies import ServicesDep
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live")
+async def live(services: ServicesDep) -> dict[str, str]:
+    """200 while the event loop runs and the engine, if it has work, gets on with it; else 503."""
+    services.health.check_live()
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+@router.get("/health")
+async def ready(services: ServicesDep) -> dict[str, str]:
+    """200 if requests can be served now; else 503 with the reason."""
+    services.health.check_ready()
+    return {"status": "ready"}
+
+
+@router.get("/metrics")
+async def metrics(services: ServicesDep) -> Response:
+    """All metrics in Prometheus' text format."""
+    return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

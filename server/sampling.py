@@ -1,0 +1,56 @@
+"""What a request leaves open: the model's own sampling defaults, and how much it may write.
+
+As in vLLM, ``temperature``, ``top_p``, ``top_k`` and ``min_p`` come from the request, else from
+the checkpoint's generation_config.json, else they are OpenAI's (1, 1, off, off). ``do_sample`` is
+not looked at: ask for temperature 0 to decode greedily.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from engine import CheckpointError, SamplingParams
+from server.schemas.common import SamplingFields
+
+N = TypeVar("N", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingDefaults:
+    """Values for what a request does not say; ranges as in SamplingParams."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read generation_config.json, if there is one. Raises CheckpointError."""
+        path = folder / "generation_config.json"
+        if not path.is_file():
+            return cls()
+        try:
+            stated: dict[str, Any] = json.loads(path.read_text())
+            values = {k: stated[k] for k in cls.__slots__ if stated.get(k) is not None}
+            SamplingParams(max_tokens=1, **values)  # checks the ranges
+        except Exception as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        return cls(**values)
+
+    def apply(self, fields: SamplingFields, max_tokens: int) -> SamplingParams:
+        """The engine's parameters for a request that may write ``max_tokens``."""
+        return SamplingParams(
+            max_tokens=max_tokens,
+            temperature=_either(fields.temperature, self.temperature),
+            top_p=_either(fields.top_p, self.top_p),
+            top_k=max(_either(fields.top_k, self.top_k), 0),  # clients also write -1 for "off"
+            min_p=_either(fields.min_p, self.min_p),
+            seed=fields.seed,
+            ignore_eos=bool(fields.ignore_eos),
+        )
+
+
+def _either(stated: N | None, default: N) -> N:
+    return default if stated is None else stated

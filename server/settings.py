@@ -1,0 +1,102 @@
+"""Every setting of the server: its name, unit, default, and environment variable.
+
+The only file of this package that reads the environment. A field ``max_body_bytes`` is the option
+``--max-body-bytes`` of ``sterna serve`` and the variable ``STERNA_MAX_BODY_BYTES``; an option
+wins over a variable, a variable over the default. ``STERNA_ISA`` belongs to ``engine/kernels``.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from engine import ConfigError
+
+
+def _default_cache_dir() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "sterna"
+
+
+def _split_names(value: object) -> object:
+    return tuple(name for name in value.split(",") if name) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+
+
+class Settings(BaseModel):
+    """What ``sterna serve`` can be told. Frozen; ``None`` means that something else decides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None = Field(None, description="checkpoint folder or hub id; none: the built-in")
+    served_model_name: Names = Field(
+        (), description="names that clients may use, with commas between; none: the model's own"
+    )
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0: any free one")
+    max_body_bytes: int = Field(4 << 20, ge=1024, description="largest request body, in bytes")
+    ping_seconds: float = Field(15.0, gt=0, description="pause in a stream before a comment line")
+    send_timeout_seconds: float = Field(
+        60.0, gt=0, description="how long a client may leave a stream unread before it is dropped"
+    )
+    shutdown_seconds: int = Field(30, ge=0, description="time for open requests after SIGTERM")
+    stall_seconds: float = Field(
+        60.0, gt=0, description="a step of the engine that takes longer makes the server unhealthy"
+    )
+
+    threads: int | None = Field(None, ge=1, description="compute threads; none: physical cores")
+    kv_cache_tokens: int | None = Field(
+        None, ge=1, description="tokens that the cache holds; none: a share of free memory"
+    )
+    max_batch_tokens: int = Field(256, ge=1, description="tokens computed in one step")
+    max_batch_requests: int = Field(64, ge=1, description="sequences that run at once")
+    max_waiting_requests: int = Field(
+        256, ge=0, description="sequences that may wait beyond those; more are refused with 429"
+    )
+    max_context_tokens: int | None = Field(
+        None, ge=1, description="prompt + output of one sequence; none: the model's"
+    )
+    backend: Literal["native", "reference"] = Field("native", description="who computes")
+    cache_dir: Path = Field(
+        default_factory=_default_cache_dir,
+        description="folder of packed weights; none: $XDG_CACHE_HOME/sterna",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least serious message to log"
+    )
+    log_format: Literal["text", "json"] = Field("text", description="form of a log line")
+
+    @classmethod
+    def load(
+        cls, options: Mapping[str, object], environment: Mapping[str, str] = os.environ
+    ) -> Self:
+        """Merge options (``None``: not given), environment and defaults.
+
+        An empty variable counts as unset. Raises ConfigError.
+        """
+        variables = {name: environment.get(variable(name)) for name in cls.model_fields}
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            return cls.model_validate({k: v for k, v in variables.items() if v} | given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise ConfigError(
+                f"{option(name)} (or {variable(name)}): {first['msg']}, found {first['input']!r}"
+            ) from None
+
+
+def option(field: str) -> str:
+    """Name of the command-line option of a field."""
+    return "--" + field.replace("_", "-")
+
+
+def variable(field: str) -> str:
+    """Name of the environment variable of a field."""
+    return "STERNA_" + field.upper()

@@ -1,0 +1,83 @@
+"""Text -> token ids with the checkpoint's own tokenizer, and back.
+
+Blocking, and slow for long texts: the routes call ``encode`` in a thread.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer as Encoder
+
+from engine import CheckpointError
+from server.chat_template import ChatTemplate, Message, special_tokens
+from server.errors import InvalidRequestError
+
+
+class Tokenizer:
+    """The tokenizer and the chat template of one checkpoint. Safe to use from several threads."""
+
+    def __init__(
+        self, encoder: Encoder, template: ChatTemplate | None, bos_token: str | None
+    ) -> None:
+        encoder.no_truncation()  # a tokenizer.json may ask for both; neither is for serving
+        encoder.no_padding()
+        self._encoder = encoder
+        self._template = template
+        self._bos_token = bos_token
+
+    @classmethod
+    def load(cls, folder: Path) -> "Tokenizer":
+        """Read tokenizer.json and tokenizer_config.json. Raises CheckpointError."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file, but a tokenizer is needed to serve text")
+        try:
+            encoder = Encoder.from_file(str(path))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise CheckpointError(f"{path}: not a tokenizer: {_first_line(error)}") from None
+        config = _read_config(folder / "tokenizer_config.json")
+        template = ChatTemplate.load(folder, config)
+        return cls(encoder, template, special_tokens(config).get("bos_token"))
+
+    @property
+    def num_ids(self) -> int:
+        """One more than the largest token id."""
+        return 1 + max(self._encoder.get_vocab(with_added_tokens=True).values(), default=-1)
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos."""
+        has_bos = self._bos_token is not None and text.startswith(self._bos_token)
+        return list(self._encoder.encode(text, add_special_tokens=not has_bos).ids)
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a conversation; the special tokens are those that the template writes.
+
+        Raises InvalidRequestError.
+        """
+        if self._template is None:
+            message = "This model has no chat template: use /v1/completions."
+            raise InvalidRequestError(message, param="messages", code="no_chat_template")
+        text = self._template.render(messages)
+        return list(self._encoder.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, token_ids: list[int]) -> str:
+        """Text of ids, without special tokens; incomplete UTF-8 becomes U+FFFD."""
+        return str(self._encoder.decode(token_ids, skip_special_tokens=True))
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: expected an object, found {type(config).__name__}")
+    return config
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
