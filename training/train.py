@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from tqdm import tqdm
 
-from training import data, tokenizer
+from training import checkpoint, data, tokenizer
 from training.model import Network, NetworkConfig
 from training.rows import Encoded, Encoder, batches, padded
 
@@ -28,7 +28,7 @@ from training.rows import Encoded, Encoder, batches, padded
 class Recipe:
     """Everything that decides the result, beside the network's shape."""
 
-    steps: int = 3600
+    steps: int = 4000
     batch_tokens: int = 4096
     row_tokens: int = 256  # short rows are quicker; long ones at the end teach the full context
     long_row_tokens: int = 512
@@ -134,9 +134,8 @@ class Run:
             log.write(json.dumps(entry) + "\n")
         if held_out_loss < self.best_loss:
             self.best_loss = held_out_loss
-            weights = self.network.state_dict()
-            _save({"config": self.network.config, "weights": weights, **entry}, self._path("best"))
-        _save(
+            checkpoint.save_best(self.network, entry, self._path("best"))
+        checkpoint.save(
             {
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
@@ -181,13 +180,6 @@ def evaluate(network: Network, chats: list[Encoded], encoder: Encoder, rows: int
             total += network.loss(token_ids, targets).item() * num_targets
             count += num_targets
     return total / count
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    """Write beside the file and rename, so that an interruption leaves the old one whole."""
-    unfinished = path.with_suffix(".tmp")
-    torch.save(state, unfinished)
-    unfinished.replace(path)
 
 
 def main() -> None:
