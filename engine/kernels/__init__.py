@@ -1,0 +1,46 @@
+"""Kernels: bytes in, bytes out. Chooses the backend and the instruction set, by name.
+
+``STERNA_ISA`` forces an instruction set of the native backend; see ``supported_isas``.
+"""
+
+import os
+
+from engine.kernels._native import supported_isas
+from engine.kernels.native import NativeProgram
+from engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
+from engine.kernels.program import AttentionShape, Program, QuantizedRows, Rows
+from engine.kernels.reference_program import ReferenceProgram
+from engine.kernels.step import CACHE_TOKENS, Sampling, Step
+
+__all__ = [
+    "CACHE_TOKENS",
+    "AttentionShape",
+    "NativeProgram",
+    "PackedTernary",
+    "Program",
+    "QuantizedRows",
+    "ReferenceProgram",
+    "Rows",
+    "Sampling",
+    "Step",
+    "create_program",
+    "pack_ternary",
+    "supported_isas",
+    "unpack_ternary",
+]
+
+
+def create_program(
+    backend: str, attention: AttentionShape, num_threads: int, max_tokens: int, max_logits: int
+) -> Program:
+    """Make an empty program of the backend "native" or "reference".
+
+    max_tokens, max_logits: the largest T and S of a step. Raises ValueError for an unknown
+    backend, or when ``STERNA_ISA`` names an instruction set that this CPU or build cannot run.
+    """
+    if backend == "reference":
+        return ReferenceProgram(attention, num_threads)
+    if backend == "native":
+        isa = os.environ.get("STERNA_ISA", "")
+        return NativeProgram(attention, num_threads, max_tokens, max_logits, isa)
+    raise ValueError(f"unknown backend {backend!r}; known: native, reference")

@@ -1,0 +1,188 @@
+// Kernels for AVX2, FMA and F16C: vectors of 8 floats, vpmaddubsw for the ternary product.
+#include <immintrin.h>
+
+#include "kernel_table.h"
+#include "weight_layout.h"
+
+namespace {
+
+struct Lanes {
+  using Float = __m256;
+  static constexpr size_t width = 8;
+
+  static Float load(const float* p) { return _mm256_loadu_ps(p); }
+  static void store(float* p, Float v) { _mm256_storeu_ps(p, v); }
+  static Float set(float v) { return _mm256_set1_ps(v); }
+  static Float add(Float a, Float b) { return _mm256_add_ps(a, b); }
+  static Float sub(Float a, Float b) { return _mm256_sub_ps(a, b); }
+  static Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
+  static Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
+  static Float abs(Float v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
+  static Float round(Float v) {
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static Float scale_by_power_of_two(Float p, Float n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(p, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+  }
+  static float sum(Float v) {
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  }
+  static float largest(Float v) {
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+  }
+
+  static void add_squares(const float* x, size_t n, double* lanes) {
+    __m256d sum[4];
+    for (size_t j = 0; j < 4; ++j) sum[j] = _mm256_loadu_pd(lanes + 4 * j);
+    for (size_t i = 0; i < n; i += 16)
+      for (size_t j = 0; j < 4; ++j) {
+        const __m256d v = _mm256_cvtps_pd(_mm_loadu_ps(x + i + 4 * j));
+        sum[j] = _mm256_fmadd_pd(v, v, sum[j]);  // the square is exact
+      }
+    for (size_t j = 0; j < 4; ++j) _mm256_storeu_pd(lanes + 4 * j, sum[j]);
+  }
+  static void store_int8(int8_t* p, Float v) {
+    const __m256i rounded = _mm256_cvtps_epi32(v);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
+    _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(words, words));
+  }
+  static Float difference(const int32_t* a, int32_t b) {
+    const __m256i sums = _mm256_loadu_si256((const __m256i*)a);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, _mm256_set1_epi32(b)));
+  }
+  static Float load_half(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p));
+  }
+  static Float load_bfloat(const uint16_t* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+  static float from_half(uint16_t h) { return _cvtsh_ss(h); }
+  static uint16_t half(float v) { return uint16_t(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
+};
+
+#include "attention_kernels.h"
+#include "exp_kernels.h"
+#include "head_kernels.h"
+#include "row_kernels.h"
+
+// Steps whose products fit int16 sums: a product pair is at most 2 * 2 * 127 = 508 and at least
+// -512, and 64 * 508 = 32,512 and -32,768 both fit.
+constexpr size_t kPanelSteps = 64;
+constexpr size_t kGroups = kBlockRows / 8;  // groups of 8 rows: a register of 8 rows x 4 inputs
+
+inline __m256i repeat_inputs(const int8_t* x) {
+  int32_t inputs;
+  __builtin_memcpy(&inputs, x, sizeof inputs);
+  return _mm256_set1_epi32(inputs);
+}
+
+inline void add_pairs(__m256i words, int32_t* sums) {
+  const __m256i pairs = _mm256_madd_epi16(words, _mm256_set1_epi16(1));
+  __m256i* out = (__m256i*)sums;
+  _mm256_storeu_si256(out, _mm256_add_epi32(_mm256_loadu_si256(out), pairs));
+}
+
+// The code of row group g (rows 8g..8g+7) of a step: shift g/2, half g%2 of the 64 bytes.
+inline __m256i group_codes(const uint8_t* step, size_t g) {
+  const __m256i bytes = _mm256_loadu_si256((const __m256i*)(step + 32 * (g % 2)));
+  return _mm256_and_si256(_mm256_srli_epi16(bytes, int(g / 2 * 2)), _mm256_set1_epi8(3));
+}
+
+void one_token(const uint8_t* codes, const int8_t* x, size_t steps, int32_t* sums) {
+  for (size_t begin = 0; begin < steps; begin += kPanelSteps) {
+    const size_t end = begin + kPanelSteps < steps ? begin + kPanelSteps : steps;
+    __m256i words[kGroups];
+#pragma GCC unroll 8
+    for (size_t g = 0; g < kGroups; ++g) words[g] = _mm256_setzero_si256();
+    for (size_t s = begin; s < end; ++s) {
+      const __m256i xs = repeat_inputs(x + s * kStepInputs);
+#pragma GCC unroll 8
+      for (size_t g = 0; g < kGroups; ++g)
+        words[g] = _mm256_add_epi16(
+            words[g], _mm256_maddubs_epi16(group_codes(codes + s * kStepBytes, g), xs));
+    }
+#pragma GCC unroll 8
+    for (size_t g = 0; g < kGroups; ++g) add_pairs(words[g], sums + 8 * g);
+  }
+}
+
+// Two row groups times T tokens over one panel of unpacked codes [steps][kGroups][32].
+template <size_t T>
+inline void panel(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
+                  int32_t* sums) {
+  __m256i words[T][2];
+#pragma GCC unroll 6
+  for (size_t t = 0; t < T; ++t) words[t][0] = words[t][1] = _mm256_setzero_si256();
+  for (size_t s = 0; s < steps; ++s) {
+    const __m256i* step = (const __m256i*)(codes + s * kGroups * 32);
+    const __m256i w0 = _mm256_load_si256(step), w1 = _mm256_load_si256(step + 1);
+#pragma GCC unroll 6
+    for (size_t t = 0; t < T; ++t) {
+      const __m256i xs = repeat_inputs(x + t * x_stride + s * kStepInputs);
+      words[t][0] = _mm256_add_epi16(words[t][0], _mm256_maddubs_epi16(w0, xs));
+      words[t][1] = _mm256_add_epi16(words[t][1], _mm256_maddubs_epi16(w1, xs));
+    }
+  }
+#pragma GCC unroll 6
+  for (size_t t = 0; t < T; ++t) {
+    add_pairs(words[t][0], sums + t * kBlockRows);
+    add_pairs(words[t][1], sums + t * kBlockRows + 8);
+  }
+}
+
+inline void panel_tokens(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
+                         size_t tokens, int32_t* sums) {
+  size_t t = 0;
+  for (; t + 6 <= tokens; t += 6)
+    panel<6>(codes, x + t * x_stride, x_stride, steps, sums + t * kBlockRows);
+  for (; t + 2 <= tokens; t += 2)
+    panel<2>(codes, x + t * x_stride, x_stride, steps, sums + t * kBlockRows);
+  if (t < tokens) panel<1>(codes, x + t * x_stride, x_stride, steps, sums + t * kBlockRows);
+}
+
+// Codes are unpacked once per panel into L1 (16 kB) and serve all tokens of the tile.
+void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
+                  size_t tokens, int32_t* sums) {
+  for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
+  if (tokens == 1) return one_token(codes, x, steps, sums);
+  alignas(32) uint8_t unpacked[kPanelSteps * kGroups * 32];
+  for (size_t begin = 0; begin < steps; begin += kPanelSteps) {
+    const size_t count = begin + kPanelSteps < steps ? kPanelSteps : steps - begin;
+    for (size_t s = 0; s < count; ++s)
+#pragma GCC unroll 8
+      for (size_t g = 0; g < kGroups; ++g)
+        _mm256_store_si256((__m256i*)(unpacked + (s * kGroups + g) * 32),
+                           group_codes(codes + (begin + s) * kStepBytes, g));
+    for (size_t g = 0; g < kGroups; g += 2)
+      panel_tokens(unpacked + g * 32, x + begin * kStepInputs, x_stride, count, tokens,
+                   sums + 8 * g);
+  }
+}
+
+}  // namespace
+
+const KernelTable avx2_kernels = {
+    "avx2",
+    12,
+    ternary_tile,
+    scale_sums,
+    rms_norm,
+    rms_norm_quantize,
+    gated_norm_quantize,
+    rotate,
+    store_half,
+    attend,
+    head_bfloat,
+    head_float,
+    largest,
+    sum_exp,
+    exp_row,
+};

@@ -1,0 +1,180 @@
+// The only file that knows Python: checks types and contiguity, drops the GIL, calls.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "program.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+template <class T, size_t N>
+using Array = nb::ndarray<T, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+using Ints = Array<const int32_t, 1>;
+using Floats = Array<const float, 1>;
+using Words = Array<const uint16_t, 2>;  // bfloat16, viewed as integers
+using Matrix = Array<const float, 2>;
+
+std::vector<float> copy(Floats a) { return {a.data(), a.data() + a.size()}; }
+
+Table table(Words a) { return {a.data(), true, a.shape(0), a.shape(1)}; }
+Table table(Matrix a) { return {a.data(), false, a.shape(0), a.shape(1)}; }
+
+TernaryWeight ternary_weight(Array<const uint8_t, 3> codes, Floats scales, size_t in_features) {
+  const size_t out_features = scales.size();
+  if (codes.shape(0) != num_blocks(out_features) || codes.shape(1) != num_steps(in_features) ||
+      codes.shape(2) != kStepBytes)
+    throw nb::value_error("ternary_matmul: the packed codes do not have the shape of the weight");
+  return {codes.data(), copy(scales), out_features, in_features};
+}
+
+nb::object rows_view(nb::handle self, size_t index) {
+  Rows& rows = nb::cast<Program&>(self).rows(index);
+  const size_t shape[] = {rows.num_rows, rows.width};
+  const int64_t strides[] = {int64_t(rows.stride), 1};
+  return nb::cast(nb::ndarray<nb::numpy, float>(rows.data.get(), 2, shape, self, strides));
+}
+
+nb::tuple quantized_views(nb::handle self, size_t index) {
+  QuantizedRows& rows = nb::cast<Program&>(self).quantized_rows(index);
+  const size_t shape[] = {rows.num_rows, rows.width};
+  const int64_t strides[] = {int64_t(rows.stride), 1};
+  return nb::make_tuple(nb::ndarray<nb::numpy, int8_t>(rows.q.get(), 2, shape, self, strides),
+                        nb::ndarray<nb::numpy, float>(rows.scales.data(), 1, shape, self),
+                        nb::ndarray<nb::numpy, int32_t>(rows.sums.data(), 1, shape, self));
+}
+
+void run(Program& program, Ints token_ids, Ints positions, Ints slots,
+         Array<const int32_t, 2> block_tables, Ints query_starts, Ints logit_rows) {
+  const size_t num_tokens = token_ids.size(), num_requests = block_tables.shape(0);
+  if (positions.size() != num_tokens || slots.size() != num_tokens ||
+      query_starts.size() != num_requests + 1)
+    throw nb::value_error("step: arrays differ in length");
+  const Step step = {
+      num_tokens,          num_requests,     logit_rows.size(), block_tables.shape(1),
+      token_ids.data(),    positions.data(), slots.data(),      block_tables.data(),
+      query_starts.data(), logit_rows.data()};
+  nb::gil_scoped_release unlock;
+  program.run(step);
+}
+
+void sample(Program& program, nb::ndarray<const float, nb::ndim<2>, nb::device::cpu> logits,
+            Floats temperature, Ints top_k, Floats top_p, Floats min_p,
+            Array<const double, 1> uniform, Array<int32_t, 1> tokens, Array<float, 1> logprobs) {
+  const size_t n = logits.shape(0);
+  for (size_t size : {temperature.size(), top_k.size(), top_p.size(), min_p.size(), uniform.size(),
+                      tokens.size(), logprobs.size()})
+    if (size != n) throw nb::value_error("sample: arrays differ in length");
+  if (logits.shape(1) == 0 || logits.stride(1) != 1)
+    throw nb::value_error("sample: logits must be contiguous rows");
+  std::vector<SamplingRow> rows(n);
+  std::vector<SampledToken> out(n);
+  for (size_t i = 0; i < n; ++i)
+    rows[i] = {temperature.data()[i], top_k.data()[i], top_p.data()[i], min_p.data()[i],
+               uniform.data()[i]};
+  {
+    nb::gil_scoped_release unlock;
+    program.sample(logits.data(), size_t(logits.stride(0)), logits.shape(1), rows, out.data());
+  }
+  for (size_t i = 0; i < n; ++i)
+    tokens.data()[i] = out[i].token, logprobs.data()[i] = out[i].logprob;
+}
+
+std::vector<std::string> supported_isas() {
+  std::vector<std::string> names;
+  for (const KernelTable* kernels : supported_kernels()) names.push_back(kernels->isa);
+  return names;
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.def("supported_isas", supported_isas);
+  m.attr("CACHE_TOKENS") = kCacheTokens;
+
+  nb::class_<Program>(m, "Program")
+      .def(
+          "__init__",
+          [](Program* self, const std::string& isa, int num_threads, size_t max_tokens,
+             size_t max_logits) {
+            if (num_threads < 1) throw nb::value_error("num_threads must be at least 1");
+            new (self) Program(isa, num_threads, {max_tokens, max_logits});
+          },
+          "isa"_a, "num_threads"_a, "max_tokens"_a, "max_logits"_a)
+      .def_prop_ro("isa", [](const Program& p) { return p.kernels().isa; })
+      .def_prop_ro("num_threads", &Program::num_threads)
+      .def_prop_ro("kv_cache_bytes", &Program::kv_cache_bytes)
+      .def_prop_ro("scratch_bytes", &Program::scratch_bytes)
+      .def_prop_ro("seconds", [](const Program& p) { return p.seconds(); })
+      .def("add_rows", &Program::add_rows, "width"_a)
+      .def("add_quantized_rows", &Program::add_quantized_rows, "width"_a)
+      .def(
+          "rows_view", [](nb::handle self, size_t i) { return rows_view(self, i); }, "index"_a)
+      .def(
+          "quantized_views", [](nb::handle self, size_t i) { return quantized_views(self, i); },
+          "index"_a)
+      .def(
+          "set_attention",
+          [](Program& p, size_t heads, size_t kv_heads, size_t head_size, size_t layers,
+             size_t blocks, Matrix cos, Matrix sin) {
+            if (cos.shape(1) * 2 != head_size || sin.shape(1) * 2 != head_size ||
+                cos.shape(0) != sin.shape(0))
+              throw nb::value_error(
+                  "set_attention: rotary tables must be [positions, head_size / 2]");
+            p.set_attention({heads, kv_heads, head_size}, layers, blocks, cos.data(), sin.data(),
+                            cos.shape(0));
+          },
+          "num_heads"_a, "num_kv_heads"_a, "head_size"_a, "num_layers"_a, "num_blocks"_a,
+          nb::arg("cos").noconvert(), nb::arg("sin").noconvert())
+      .def(
+          "embed", [](Program& p, Words t, size_t out) { p.embed(table(t), out); },
+          nb::arg("table").noconvert(), "out"_a)
+      .def(
+          "embed", [](Program& p, Matrix t, size_t out) { p.embed(table(t), out); },
+          nb::arg("table").noconvert(), "out"_a)
+      .def(
+          "rms_norm_quantize",
+          [](Program& p, size_t x, Floats w, float eps, size_t out) {
+            p.rms_norm_quantize(x, copy(w), eps, out);
+          },
+          "x"_a, nb::arg("weight").noconvert(), "eps"_a, "out"_a)
+      .def(
+          "gated_norm_quantize",
+          [](Program& p, size_t x, Floats w, float eps, size_t out) {
+            p.gated_norm_quantize(x, copy(w), eps, out);
+          },
+          "gate_up"_a, nb::arg("weight").noconvert(), "eps"_a, "out"_a)
+      .def(
+          "select_rms_norm",
+          [](Program& p, size_t x, Floats w, float eps, size_t out) {
+            p.select_rms_norm(x, copy(w), eps, out);
+          },
+          "x"_a, nb::arg("weight").noconvert(), "eps"_a, "out"_a)
+      .def(
+          "ternary_matmul",
+          [](Program& p, size_t x, Array<const uint8_t, 3> codes, Floats scales, size_t in_features,
+             size_t out, bool accumulate) {
+            p.ternary_matmul(x, ternary_weight(codes, scales, in_features), out, accumulate);
+          },
+          "x"_a, nb::arg("codes").noconvert(), nb::arg("row_scales").noconvert(), "in_features"_a,
+          "out"_a, "accumulate"_a)
+      .def(
+          "head", [](Program& p, size_t x, Words t, size_t out) { p.head(x, table(t), out); },
+          "x"_a, nb::arg("table").noconvert(), "logits"_a)
+      .def(
+          "head", [](Program& p, size_t x, Matrix t, size_t out) { p.head(x, table(t), out); },
+          "x"_a, nb::arg("table").noconvert(), "logits"_a)
+      .def("rotate_and_store", &Program::rotate_and_store, "qkv"_a, "layer"_a)
+      .def("attention", &Program::attention, "qkv"_a, "layer"_a, "out"_a)
+      .def("run", run, nb::arg("token_ids").noconvert(), nb::arg("positions").noconvert(),
+           nb::arg("slots").noconvert(), nb::arg("block_tables").noconvert(),
+           nb::arg("query_starts").noconvert(), nb::arg("logit_rows").noconvert())
+      .def("sample", sample, nb::arg("logits").noconvert(), nb::arg("temperature").noconvert(),
+           nb::arg("top_k").noconvert(), nb::arg("top_p").noconvert(), nb::arg("min_p").noconvert(),
+           nb::arg("uniform").noconvert(), nb::arg("tokens").noconvert(),
+           nb::arg("logprobs").noconvert());
+}

@@ -1,0 +1,82 @@
+// What every instruction set provides: one table of functions, each for one tile on one thread.
+//
+// Plain C types only, because the files that fill these tables are built with instruction-set
+// flags: a C++ template instantiated there could replace the portable one for the whole program.
+// All float results of one row depend on that row alone and are summed in a fixed order, so that
+// they are the same to the last bit whatever else is in the batch.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+constexpr size_t kCacheTokens = 16;    // tokens in a block of the KV cache
+constexpr size_t kMaxQueries = 8;      // query rows of one attention tile
+constexpr size_t kHeadTileRows = 4;    // vocabulary rows of one head tile
+constexpr size_t kMaxTileTokens = 12;  // activation rows of one ternary tile, at most
+
+// An int8 row: x ~ q * scale; sum is the sum of q, to turn codes w + 1 back into weights.
+struct QuantizedRow {
+  int8_t* q;
+  float* scale;
+  int32_t* sum;
+};
+
+// Query rows that attend to the same keys: one KV head of one request.
+struct AttentionTile {
+  size_t num_queries;                 // 1..kMaxQueries
+  size_t head_size;                   // D
+  const float* queries[kMaxQueries];  // D floats each, rotated and scaled by 1/sqrt(D)
+  float* outputs[kMaxQueries];        // D floats each
+  int32_t positions[kMaxQueries];     // a query sees the tokens 0..position
+  const int32_t* block_table;
+  const uint16_t* keys;    // float16 [blocks, block_stride]: here [D, kCacheTokens] of this head
+  const uint16_t* values;  // float16 [blocks, block_stride]: here [kCacheTokens, D] of this head
+  size_t block_stride;     // in elements
+};
+
+struct KernelTable {
+  const char* isa;
+  size_t tile_tokens;  // rows of x that one ternary tile takes at best, <= kMaxTileTokens
+
+  // sums[64 t + r] = sum over k of code[r][k] * x[t][k], for one block of 64 output rows and
+  // `tokens` (1..tile_tokens) rows of x. Exact in int32 for K <= kMaxInputs.
+  // x is padded with zeros to whole steps.
+  void (*ternary_tile)(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
+                       size_t tokens, int32_t* sums);
+
+  // y[r] (+)= (sums[r] - x_sum) * (x_scale * row_scales[r]) for 64 rows.
+  void (*scale_sums)(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
+                     bool accumulate, float* y);
+
+  // y = weight * (x / rms(x)); the mean of squares is summed in double.
+  void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
+
+  // The same, then rounded to int8 by the row's largest magnitude (absmax), half to even.
+  void (*rms_norm_quantize)(const float* x, const float* weight, float eps, size_t n,
+                            QuantizedRow out);
+
+  // h = relu(gate)^2 * up, written over gate, then normed and quantised as above.
+  void (*gated_norm_quantize)(float* gate, const float* up, const float* weight, float eps,
+                              size_t n, QuantizedRow out);
+
+  // Rotates one head (half-rotation form) and multiplies by `scale`.
+  void (*rotate)(const float* x, const float* cos, const float* sin, float scale, size_t half,
+                 float* y);
+
+  // n floats to float16, half to even; y advances by `stride` elements.
+  void (*store_half)(const float* x, size_t n, uint16_t* y, size_t stride);
+
+  void (*attend)(const AttentionTile& tile);
+
+  // logits[s][v] = dot(weight row v, x[s]) for 1..kHeadTileRows rows and any number of x rows.
+  void (*head_bfloat)(const uint16_t* weight, size_t rows, const float* x, size_t x_stride,
+                      size_t num_x, size_t n, float* logits, size_t logits_stride);
+  void (*head_float)(const float* weight, size_t rows, const float* x, size_t x_stride,
+                     size_t num_x, size_t n, float* logits, size_t logits_stride);
+
+  // The largest of n values (NaN if any is NaN), and sum of exp((x - shift) * factor) in double.
+  float (*largest)(const float* x, size_t n);
+  double (*sum_exp)(const float* x, size_t n, float shift, float factor);
+  void (*exp_row)(const float* x, size_t n, float shift, float factor, float* y);
+};
+
+extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels, neon_kernels;

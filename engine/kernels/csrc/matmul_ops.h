@@ -1,0 +1,88 @@
+// The matrix products: ternary, and the output head.
+#pragma once
+#include "buffers.h"
+#include "op.h"
+#include "row_ops.h"
+
+struct TernaryWeight {
+  const uint8_t* codes;           // the packed blocks, see weight_layout.h
+  std::vector<float> row_scales;  // padded with zeros to whole blocks
+  size_t out_features, in_features;
+};
+
+// y (+)= dequantised x times the transposed weight.
+class TernaryMatmul final : public Op {
+ public:
+  TernaryMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight weight, Rows& out,
+                bool accumulate)
+      : kernels_(kernels), x_(x), weight_(std::move(weight)), out_(out), accumulate_(accumulate) {}
+
+  size_t num_tiles(const Step& step) const override {
+    return num_blocks(weight_.out_features) * num_panels(step);
+  }
+
+  void run_tile(const Step& step, size_t tile) override {
+    const size_t block = tile / num_panels(step), begin = tile % num_panels(step) * kPanelTokens;
+    const size_t end =
+        begin + kPanelTokens < step.num_tokens ? begin + kPanelTokens : step.num_tokens;
+    const size_t steps = num_steps(weight_.in_features);
+    const uint8_t* codes = weight_.codes + block * steps * kStepBytes;
+    const float* row_scales = weight_.row_scales.data() + block * kBlockRows;
+    int32_t sums[kMaxTileTokens * kBlockRows];
+    for (size_t t = begin; t < end; t += kernels_.tile_tokens) {
+      const size_t tokens = t + kernels_.tile_tokens < end ? kernels_.tile_tokens : end - t;
+      kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens, sums);
+      for (size_t i = 0; i < tokens; ++i)
+        kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t + i], x_.scales[t + i], row_scales,
+                            accumulate_, out_.row(t + i) + block * kBlockRows);
+    }
+  }
+
+ private:
+  // Whole tiles of every instruction set; a block's codes stay in the nearest cache meanwhile.
+  static constexpr size_t kPanelTokens = 96;
+  static size_t num_panels(const Step& step) {
+    return (step.num_tokens + kPanelTokens - 1) / kPanelTokens;
+  }
+
+  const KernelTable& kernels_;
+  QuantizedRows& x_;
+  TernaryWeight weight_;
+  Rows& out_;
+  bool accumulate_;
+};
+
+// logits = x times the transposed table, for the selected rows.
+class Head final : public Op {
+ public:
+  Head(const KernelTable& kernels, Rows& x, Table table, Rows& logits)
+      : kernels_(kernels), x_(x), table_(table), logits_(logits) {}
+
+  size_t num_tiles(const Step& step) const override {
+    return step.num_logits ? (table_.num_rows + kTileRows - 1) / kTileRows : 0;
+  }
+
+  void run_tile(const Step& step, size_t tile) override {
+    const size_t end =
+        (tile + 1) * kTileRows < table_.num_rows ? (tile + 1) * kTileRows : table_.num_rows;
+    for (size_t v = tile * kTileRows; v < end; v += kHeadTileRows) {
+      const size_t rows = v + kHeadTileRows < end ? kHeadTileRows : end - v;
+      if (table_.is_bfloat)
+        kernels_.head_bfloat(static_cast<const uint16_t*>(table_.data) + v * table_.width, rows,
+                             x_.row(0), x_.stride, step.num_logits, table_.width,
+                             logits_.row(0) + v, logits_.stride);
+      else
+        kernels_.head_float(static_cast<const float*>(table_.data) + v * table_.width, rows,
+                            x_.row(0), x_.stride, step.num_logits, table_.width, logits_.row(0) + v,
+                            logits_.stride);
+    }
+  }
+
+ private:
+  static constexpr size_t kTileRows = 64;
+
+  const KernelTable& kernels_;
+  Rows& x_;
+  Table table_;
+  Rows& logits_;
+};

@@ -1,0 +1,188 @@
+#include "program.h"
+
+#include <chrono>
+#include <stdexcept>
+
+namespace {
+
+void require(bool holds, const char* message) {
+  if (!holds) throw std::invalid_argument(message);
+}
+
+using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
+Program::Program(const std::string& isa, int num_threads, ProgramLimits limits)
+    : kernels_(choose_kernels(isa)),
+      pool_(num_threads),
+      limits_(limits),
+      samplers_(size_t(num_threads), Sampler(kernels_)) {}
+
+size_t Program::add_rows(size_t width) {
+  rows_.push_back(std::make_unique<Rows>(std::max(limits_.max_tokens, limits_.max_logits), width));
+  return rows_.size() - 1;
+}
+
+size_t Program::add_quantized_rows(size_t width) {
+  quantized_rows_.push_back(std::make_unique<QuantizedRows>(limits_.max_tokens, width));
+  return quantized_rows_.size() - 1;
+}
+
+void Program::set_attention(AttentionShape shape, size_t num_layers, size_t num_cache_blocks,
+                            const float* cos, const float* sin, size_t num_positions) {
+  require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0 &&
+              shape.head_size % 2 == 0,
+          "attention: heads must be a multiple of KV heads, and the head size even");
+  shape_ = shape;
+  cache_ =
+      std::make_unique<KVCache>(num_layers, num_cache_blocks, shape.num_kv_heads, shape.head_size);
+  plan_ = std::make_unique<AttentionPlan>(shape);
+  cos_.assign(cos, cos + num_positions * shape.head_size / 2);
+  sin_.assign(sin, sin + num_positions * shape.head_size / 2);
+  num_positions_ = num_positions;
+}
+
+void Program::embed(Table table, size_t out) {
+  require(rows(out).width == table.width, "embed: the output has another width than the table");
+  vocab_size_ = table.num_rows;
+  record("embed", std::make_unique<Embed>(table, rows(out)));
+}
+
+void Program::rms_norm_quantize(size_t x, std::vector<float> weight, float eps, size_t out) {
+  require(rows(x).width == weight.size() && quantized_rows(out).width == weight.size(),
+          "rms_norm_quantize: input, weight and output differ in width");
+  record("rms_norm_quantize", std::make_unique<RmsNormQuantize>(
+                                  kernels_, rows(x), std::move(weight), eps, quantized_rows(out)));
+}
+
+void Program::gated_norm_quantize(size_t gate_up, std::vector<float> weight, float eps,
+                                  size_t out) {
+  require(rows(gate_up).width == 2 * weight.size() && quantized_rows(out).width == weight.size(),
+          "gated_norm_quantize: the input must be twice as wide as weight and output");
+  record("gated_norm_quantize",
+         std::make_unique<GatedNormQuantize>(kernels_, rows(gate_up), std::move(weight), eps,
+                                             quantized_rows(out)));
+}
+
+void Program::select_rms_norm(size_t x, std::vector<float> weight, float eps, size_t out) {
+  require(rows(x).width == weight.size() && rows(out).width == weight.size(),
+          "select_rms_norm: input, weight and output differ in width");
+  record("select_rms_norm",
+         std::make_unique<SelectRmsNorm>(kernels_, rows(x), std::move(weight), eps, rows(out)));
+}
+
+void Program::ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate) {
+  require(weight.in_features <= kMaxInputs, "ternary_matmul: too many inputs for exact int32 sums");
+  require(quantized_rows(x).width == weight.in_features,
+          "ternary_matmul: the input has another width than the weight");
+  require(rows(out).width == weight.out_features,
+          "ternary_matmul: the output has another width than the weight");
+  weight.row_scales.resize(padded(weight.out_features), 0.0f);
+  record("ternary_matmul",
+         std::make_unique<TernaryMatmul>(kernels_, quantized_rows(x), std::move(weight), rows(out),
+                                         accumulate));
+}
+
+void Program::head(size_t x, Table table, size_t logits) {
+  require(rows(x).width == table.width, "head: the input has another width than the table");
+  require(rows(logits).width == table.num_rows,
+          "head: the output is not as wide as the table has rows");
+  record("head", std::make_unique<Head>(kernels_, rows(x), table, rows(logits)));
+}
+
+void Program::rotate_and_store(size_t qkv, size_t layer) {
+  require_attention(layer);
+  require(rows(qkv).width == (shape_.num_heads + 2 * shape_.num_kv_heads) * shape_.head_size,
+          "rotate_and_store: the input is not as wide as all heads");
+  record("rotate_and_store",
+         std::make_unique<RotateAndStore>(kernels_, shape_, cos_.data(), sin_.data(), rows(qkv),
+                                          *cache_, layer));
+}
+
+void Program::attention(size_t qkv, size_t layer, size_t out) {
+  require_attention(layer);
+  require(rows(out).width == shape_.num_heads * shape_.head_size,
+          "attention: the output is not as wide as all query heads");
+  record("attention", std::make_unique<Attention>(kernels_, shape_, *plan_, rows(qkv), *cache_,
+                                                  layer, rows(out)));
+}
+
+void Program::run(const Step& step) {
+  check(step);
+  if (plan_) plan_->build(step);
+  std::vector<TileCounter> counters(ops_.size());
+  std::vector<Clock::time_point> ends(ops_.size() + 1);
+  ends[0] = Clock::now();
+  pool_.run([&](int worker) {
+    for (size_t i = 0; i < ops_.size(); ++i) {
+      Op& op = *ops_[i].op;
+      const size_t num_tiles = op.num_tiles(step);
+      for (size_t tile;
+           (tile = counters[i].next.fetch_add(1, std::memory_order_relaxed)) < num_tiles;)
+        op.run_tile(step, tile);
+      pool_.barrier();
+      if (worker == 0) ends[i + 1] = Clock::now();
+    }
+  });
+  for (size_t i = 0; i < ops_.size(); ++i)
+    seconds_[ops_[i].kind] += std::chrono::duration<double>(ends[i + 1] - ends[i]).count();
+}
+
+void Program::sample(const float* logits, size_t stride, size_t n,
+                     const std::vector<SamplingRow>& rows, SampledToken* out) {
+  const Clock::time_point start = Clock::now();
+  std::atomic<size_t> next{0};
+  pool_.run([&](int worker) {
+    for (size_t i; (i = next.fetch_add(1)) < rows.size();)
+      out[i] = samplers_[size_t(worker)].sample(logits + i * stride, n, rows[i]);
+  });
+  seconds_["sample"] += std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+size_t Program::scratch_bytes() const {
+  size_t bytes = 0;
+  for (const auto& rows : rows_) bytes += rows->num_rows * rows->stride * sizeof(float);
+  for (const auto& rows : quantized_rows_) bytes += rows->num_rows * rows->stride;
+  return bytes;
+}
+
+void Program::record(const char* kind, std::unique_ptr<Op> op) {
+  ops_.push_back({kind, std::move(op)});
+}
+
+void Program::require_attention(size_t layer) const {
+  require(cache_ != nullptr, "attention: call set_attention first");
+  require(layer < cache_->keys.size(), "attention: there is no such layer");
+}
+
+// Everything that an operation uses as an index.
+void Program::check(const Step& step) const {
+  require(step.num_tokens <= limits_.max_tokens, "step: more tokens than the program was made for");
+  require(step.num_logits <= limits_.max_logits,
+          "step: more logit rows than the program was made for");
+  for (size_t i = 0; i < step.num_logits; ++i)
+    require(step.logit_rows[i] >= 0 && size_t(step.logit_rows[i]) < step.num_tokens,
+            "step: logit row out of range");
+  if (vocab_size_)
+    for (size_t t = 0; t < step.num_tokens; ++t)
+      require(step.token_ids[t] >= 0 && size_t(step.token_ids[t]) < vocab_size_,
+              "step: token id out of range");
+  if (!cache_) return;
+  for (size_t t = 0; t < step.num_tokens; ++t) {
+    require(step.positions[t] >= 0 && size_t(step.positions[t]) < num_positions_,
+            "step: position out of range");
+    require(size_t(step.positions[t]) < step.table_width * kCacheTokens,
+            "step: position past its block table");
+    require(step.slots[t] >= 0 && size_t(step.slots[t]) < cache_->num_blocks * kCacheTokens,
+            "step: slot out of range");
+  }
+  for (size_t i = 0; i < step.num_requests * step.table_width; ++i)
+    require(step.block_tables[i] >= 0 && size_t(step.block_tables[i]) < cache_->num_blocks,
+            "step: cache block out of range");
+  require(
+      step.query_starts[0] == 0 && size_t(step.query_starts[step.num_requests]) == step.num_tokens,
+      "step: query_starts must run from 0 to the number of tokens");
+  for (size_t r = 0; r < step.num_requests; ++r)
+    require(step.query_starts[r] <= step.query_starts[r + 1], "step: query_starts must not fall");
+}

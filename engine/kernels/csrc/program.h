@@ -1,0 +1,89 @@
+// A network as a list of operations, recorded once and run for every step without Python.
+//
+// Recording allocates the buffers; run() then walks the list on all threads, with a barrier after
+// each operation. Handles are indices into the program's buffers. Every method that records or
+// runs throws std::invalid_argument for sizes that do not fit together.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attention_ops.h"
+#include "dispatch.h"
+#include "matmul_ops.h"
+#include "row_ops.h"
+#include "sampler.h"
+#include "thread_pool.h"
+
+struct ProgramLimits {
+  size_t max_tokens;  // T of a step, at most
+  size_t max_logits;  // S of a step, at most
+};
+
+class Program {
+ public:
+  Program(const std::string& isa, int num_threads, ProgramLimits limits);
+
+  // Buffers.
+  size_t add_rows(size_t width);
+  size_t add_quantized_rows(size_t width);
+  Rows& rows(size_t index) { return *rows_.at(index); }
+  QuantizedRows& quantized_rows(size_t index) { return *quantized_rows_.at(index); }
+
+  // The attention's shape, cache and rotary tables [positions, D/2], before its operations.
+  void set_attention(AttentionShape shape, size_t num_layers, size_t num_cache_blocks,
+                     const float* cos, const float* sin, size_t num_positions);
+
+  // Operations, in order of execution.
+  void embed(Table table, size_t out);
+  void rms_norm_quantize(size_t x, std::vector<float> weight, float eps, size_t out);
+  void gated_norm_quantize(size_t gate_up, std::vector<float> weight, float eps, size_t out);
+  void select_rms_norm(size_t x, std::vector<float> weight, float eps, size_t out);
+  void ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate);
+  void head(size_t x, Table table, size_t logits);
+  void rotate_and_store(size_t qkv, size_t layer);
+  void attention(size_t qkv, size_t layer, size_t out);
+
+  void run(const Step& step);
+  void sample(const float* logits, size_t stride, size_t n, const std::vector<SamplingRow>& rows,
+              SampledToken* out);
+
+  const KernelTable& kernels() const { return kernels_; }
+  int num_threads() const { return pool_.size(); }
+  size_t kv_cache_bytes() const { return cache_ ? cache_->bytes() : 0; }
+  size_t scratch_bytes() const;
+
+  // Seconds spent in each kind of operation since the start, barriers included.
+  const std::map<std::string, double>& seconds() const { return seconds_; }
+
+ private:
+  struct Recorded {
+    std::string kind;
+    std::unique_ptr<Op> op;
+  };
+  struct alignas(64) TileCounter {
+    std::atomic<size_t> next{0};
+  };
+
+  void record(const char* kind, std::unique_ptr<Op> op);
+  void check(const Step& step) const;
+  void require_attention(size_t layer) const;
+
+  const KernelTable& kernels_;
+  ThreadPool pool_;
+  ProgramLimits limits_;
+  std::vector<std::unique_ptr<Rows>> rows_;
+  std::vector<std::unique_ptr<QuantizedRows>> quantized_rows_;
+  size_t vocab_size_ = 0;
+
+  AttentionShape shape_{};
+  std::unique_ptr<KVCache> cache_;
+  std::unique_ptr<AttentionPlan> plan_;
+  std::vector<float> cos_, sin_;
+  size_t num_positions_ = 0;
+
+  std::vector<Recorded> ops_;
+  std::vector<Sampler> samplers_;
+  std::map<std::string, double> seconds_;
+};

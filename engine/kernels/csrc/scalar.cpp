@@ -1,0 +1,80 @@
+// Portable kernels: plain C++, built and tested everywhere. Vectors are one float wide.
+#include "kernel_table.h"
+#include "weight_layout.h"
+
+namespace {
+
+#include "half.h"
+
+struct Lanes {
+  using Float = float;
+  static constexpr size_t width = 1;
+
+  static Float load(const float* p) { return *p; }
+  static void store(float* p, Float v) { *p = v; }
+  static Float set(float v) { return v; }
+  static Float add(Float a, Float b) { return a + b; }
+  static Float sub(Float a, Float b) { return a - b; }
+  static Float mul(Float a, Float b) { return a * b; }
+  static Float fma(Float a, Float b, Float c) { return a * b + c; }
+  static Float max(Float a, Float b) { return a > b ? a : b; }
+  static Float abs(Float v) { return __builtin_fabsf(v); }
+  static Float round(Float v) { return __builtin_rintf(v); }
+  static Float scale_by_power_of_two(Float p, Float n) {
+    return p * bits_to_float(uint32_t(int32_t(n) + 127) << 23);
+  }
+  static float sum(Float v) { return v; }
+  static float largest(Float v) { return v; }
+
+  static void add_squares(const float* x, size_t n, double* lanes) {
+    for (size_t i = 0; i < n; i += 16)
+      for (size_t j = 0; j < 16; ++j) lanes[j] += double(x[i + j]) * double(x[i + j]);
+  }
+  static void store_int8(int8_t* p, Float v) {
+    *p = v == v ? int8_t(__builtin_lrintf(v)) : int8_t(0);
+  }
+  static Float difference(const int32_t* a, int32_t b) { return float(*a - b); }
+  static Float load_half(const uint16_t* p) { return portable_from_half(*p); }
+  static Float load_bfloat(const uint16_t* p) { return bits_to_float(uint32_t(*p) << 16); }
+  static float from_half(uint16_t h) { return portable_from_half(h); }
+  static uint16_t half(float v) { return portable_half(v); }
+};
+
+#include "attention_kernels.h"
+#include "exp_kernels.h"
+#include "head_kernels.h"
+#include "row_kernels.h"
+
+void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
+                  size_t tokens, int32_t* sums) {
+  for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
+  for (size_t s = 0; s < steps; ++s)
+    for (size_t t = 0; t < tokens; ++t)
+      for (size_t r = 0; r < 16; ++r)
+        for (size_t i = 0; i < kStepInputs; ++i) {
+          const uint32_t byte = codes[s * kStepBytes + r * kStepInputs + i];
+          const int32_t input = x[t * x_stride + s * kStepInputs + i];
+          for (size_t c = 0; c < 4; ++c)
+            sums[t * kBlockRows + 16 * c + r] += int32_t(byte >> 2 * c & 3) * input;
+        }
+}
+
+}  // namespace
+
+const KernelTable scalar_kernels = {
+    "scalar",
+    4,
+    ternary_tile,
+    scale_sums,
+    rms_norm,
+    rms_norm_quantize,
+    gated_norm_quantize,
+    rotate,
+    store_half,
+    attend,
+    head_bfloat,
+    head_float,
+    largest,
+    sum_exp,
+    exp_row,
+};

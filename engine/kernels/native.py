@@ -1,0 +1,182 @@
+"""A program that runs in C++: records into ``_native.Program``, runs with one call a step."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.kernels import _native
+from engine.kernels.packing import PackedTernary
+from engine.kernels.program import AttentionShape, QuantizedRows, Rows
+from engine.kernels.step import Floats, Ints, Sampling, Step
+
+
+class NativeProgram:
+    """Owns the buffers' handles and keeps the weights alive; see ``Program``.
+
+    isa: "" for the best of this CPU. Raises ValueError for one that it cannot run.
+    """
+
+    def __init__(
+        self,
+        attention: AttentionShape | None = None,
+        num_threads: int = 1,
+        max_tokens: int = 256,
+        max_logits: int = 64,
+        isa: str = "",
+    ) -> None:
+        self._program = _native.Program(isa, num_threads, max_tokens, max_logits)
+        self._shape = attention
+        self._buffers: dict[tuple[str, int], int] = {}
+        self._weights: list[Tensor] = []  # the program points into them
+        self._logits: Floats | None = None
+        if attention is not None:
+            self._program.set_attention(
+                attention.num_heads,
+                attention.num_kv_heads,
+                attention.head_size,
+                attention.num_layers,
+                attention.num_blocks,
+                attention.cos,
+                attention.sin,
+            )
+
+    @property
+    def isa(self) -> str:
+        """The instruction set in use."""
+        return self._program.isa
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that compute, the caller's included."""
+        return self._program.num_threads
+
+    @property
+    def kv_cache_bytes(self) -> int:
+        """Bytes of the KV cache when it is full; memory is committed as it fills."""
+        return self._program.kv_cache_bytes
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds spent in each kind of operation since the start."""
+        return self._program.seconds
+
+    def input_rows(self, values: Floats) -> Rows:
+        """Add rows with given values: the input of a program of a few operations."""
+        rows = Rows(self._program.add_rows(values.shape[1]), values.shape[1])
+        self._program.rows_view(rows.index)[: len(values)] = values
+        return rows
+
+    def read(self, rows: Rows) -> Floats:
+        """Return the rows, used or not, that an operation puts out."""
+        return self._program.rows_view(rows.index)
+
+    def read_quantized(self, rows: QuantizedRows) -> tuple[np.ndarray, Floats]:
+        """Return the int8 values and the scales that an operation puts out."""
+        q, scales, _ = self._program.quantized_views(rows.index)
+        return q, scales
+
+    def embed(self, table: Tensor) -> Rows:
+        """See ``Program``."""
+        out = self._rows("embed", table.shape[1])
+        self._program.embed(self._table(table), out.index)
+        return out
+
+    def rms_norm_quantize(self, x: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+        """See ``Program``."""
+        out = self._quantized_rows("rms_norm", x.width)
+        self._program.rms_norm_quantize(x.index, weight, eps, out.index)
+        return out
+
+    def gated_norm_quantize(self, gate_up: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+        """See ``Program``."""
+        out = self._quantized_rows("gated_norm", gate_up.width // 2)
+        self._program.gated_norm_quantize(gate_up.index, weight, eps, out.index)
+        return out
+
+    def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
+        """See ``Program``."""
+        out = self._rows("ternary_matmul", weight.out_features)
+        self._record_matmul(x, weight, out, accumulate=False)
+        return out
+
+    def ternary_matmul_add(self, x: QuantizedRows, weight: PackedTernary, total: Rows) -> None:
+        """See ``Program``."""
+        self._record_matmul(x, weight, total, accumulate=True)
+
+    def rotate_and_store(self, qkv: Rows, layer: int) -> None:
+        """See ``Program``."""
+        self._program.rotate_and_store(qkv.index, layer)
+
+    def attention(self, qkv: Rows, layer: int) -> Rows:
+        """See ``Program``."""
+        if self._shape is None:
+            raise ValueError("attention: the program was made without an attention shape")
+        out = self._rows("attention", self._shape.query_size)
+        self._program.attention(qkv.index, layer, out.index)
+        return out
+
+    def select_rms_norm(self, x: Rows, weight: Tensor, eps: float) -> Rows:
+        """See ``Program``."""
+        out = self._rows("select_rms_norm", x.width)
+        self._program.select_rms_norm(x.index, weight, eps, out.index)
+        return out
+
+    def head(self, x: Rows, table: Tensor) -> Rows:
+        """See ``Program``."""
+        out = self._rows("head", table.shape[0])
+        self._program.head(x.index, self._table(table), out.index)
+        self._logits = self.read(out)
+        return out
+
+    def run(self, step: Step) -> Floats:
+        """See ``Program``."""
+        self._program.run(
+            step.token_ids,
+            step.positions,
+            step.slots,
+            step.block_tables,
+            step.query_starts,
+            step.logit_rows,
+        )
+        if self._logits is None:
+            return np.empty((0, 0), np.float32)
+        return self._logits[: len(step.logit_rows)]
+
+    def sample(self, logits: Floats, sampling: Sampling) -> tuple[Ints, Floats]:
+        """See ``Program``."""
+        tokens, logprobs = np.empty(len(logits), np.int32), np.empty(len(logits), np.float32)
+        self._program.sample(
+            logits,
+            sampling.temperature,
+            sampling.top_k,
+            sampling.top_p,
+            sampling.min_p,
+            sampling.uniform,
+            tokens,
+            logprobs,
+        )
+        return tokens, logprobs
+
+    def _record_matmul(
+        self, x: QuantizedRows, weight: PackedTernary, out: Rows, *, accumulate: bool
+    ) -> None:
+        self._weights.append(weight.codes)
+        self._program.ternary_matmul(
+            x.index, weight.codes, weight.row_scales, weight.in_features, out.index, accumulate
+        )
+
+    def _table(self, table: Tensor) -> Tensor:
+        self._weights.append(table)
+        return table.view(torch.uint16) if table.dtype == torch.bfloat16 else table
+
+    def _rows(self, kind: str, width: int) -> Rows:
+        if (kind, width) not in self._buffers:
+            self._buffers[kind, width] = self._program.add_rows(width)
+        return Rows(self._buffers[kind, width], width)
+
+    def _quantized_rows(self, kind: str, width: int) -> QuantizedRows:
+        if (kind, width) not in self._buffers:
+            self._buffers[kind, width] = self._program.add_quantized_rows(width)
+        return QuantizedRows(self._buffers[kind, width], width)

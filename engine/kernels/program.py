@@ -1,0 +1,130 @@
+"""The interface of a backend: a network as a list of operations, recorded once, run every step.
+
+The network (``engine.model.bitnet``) calls the operations once, at load; ``run`` then replays
+them. ``reference`` replays torch functions, ``native`` replays C++ without touching Python, so
+that nothing but arithmetic happens between the first and the last matrix of a step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from engine.kernels.packing import PackedTernary
+from engine.kernels.step import Floats, Ints, Sampling, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Handle of float32 activations, one row a token.
+
+    An operation's output is valid until the next output of the same operation and width.
+    """
+
+    index: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedRows:
+    """Handle of int8 activations with one scale a row: ``x ~ q * scale``. Valid as Rows are."""
+
+    index: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionShape:
+    """What attention needs to know before it is recorded.
+
+    cos, sin: float32 [positions, head_size / 2], the rotary tables.
+    """
+
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int
+    head_size: int
+    num_blocks: int  # of CACHE_TOKENS tokens, in each layer's cache
+    cos: Tensor
+    sin: Tensor
+
+    @property
+    def query_size(self) -> int:
+        """Width of all query heads."""
+        return self.num_heads * self.head_size
+
+    @property
+    def qkv_size(self) -> int:
+        """Width of all query, key and value heads."""
+        return (self.num_heads + 2 * self.num_kv_heads) * self.head_size
+
+
+class Program(Protocol):
+    """Operations to record, in order of execution, and two to call: ``run`` and ``sample``.
+
+    T, S, K and so on are as in ``Step``. Weights are kept by reference.
+    """
+
+    def embed(self, table: Tensor) -> Rows:
+        """Record: rows of the table [V, K] (bfloat16 or float32) by token id, [T, K]."""
+
+    def rms_norm_quantize(self, x: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+        """Record: ``weight * x / rms(x)``, rounded to int8 by each row's largest magnitude."""
+
+    def gated_norm_quantize(self, gate_up: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+        """Record: ``relu(gate)^2 * up``, normed and rounded likewise; overwrites the gate.
+
+        gate_up: [T, 2 F], the gate first. weight: [F].
+        """
+
+    def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
+        """Record: ``x @ W.T`` [T, N]; the sum of the integer products is exact."""
+
+    def ternary_matmul_add(self, x: QuantizedRows, weight: PackedTernary, total: Rows) -> None:
+        """Record: the same, added to ``total`` in place."""
+
+    def rotate_and_store(self, qkv: Rows, layer: int) -> None:
+        """Record: rotary positions on queries (in place) and keys; keys and values are stored.
+
+        qkv: [T, (H + 2 G) D], heads of queries, keys, values. Queries end up scaled by
+        1 / sqrt(D); keys and values go to the layer's cache slots as float16.
+        """
+
+    def attention(self, qkv: Rows, layer: int) -> Rows:
+        """Record: causal attention over the layer's cached keys and values, [T, H D]."""
+
+    def select_rms_norm(self, x: Rows, weight: Tensor, eps: float) -> Rows:
+        """Record: the norm of the rows ``logit_rows`` alone, [S, K]."""
+
+    def head(self, x: Rows, table: Tensor) -> Rows:
+        """Record: ``x @ table.T`` [S, V] in float32; the logits that ``run`` returns."""
+
+    def run(self, step: Step) -> Floats:
+        """Run all operations. Returns the logits [S, V], a view valid until the next run.
+
+        Raises ValueError, with nothing changed, if an index of the step is out of range.
+        """
+
+    def sample(self, logits: Floats, sampling: Sampling) -> tuple[Ints, Floats]:
+        """Draw a token from each row of logits [S, V].
+
+        Returns token ids [S], and their natural log-probabilities [S] before temperature and
+        filters. The id is -1 where the logits are not all finite.
+        """
+
+    @property
+    def isa(self) -> str:
+        """The instruction set in use."""
+
+    @property
+    def num_threads(self) -> int:
+        """Threads that compute."""
+
+    @property
+    def kv_cache_bytes(self) -> int:
+        """Bytes of the KV cache when it is full; memory is committed as it fills."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """Seconds spent in each kind of operation since the start."""

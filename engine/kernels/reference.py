@@ -1,0 +1,96 @@
+"""The meaning of every operation, in torch, on any device. Not fast: the sibling to test against.
+
+Letters: T tokens, K inputs, N outputs, H query heads, G KV heads, D head size, F feed-forward.
+Formulas follow "The Era of 1-bit LLMs" (arXiv 2402.17764) and the BitNet b1.58 2B4T report
+(arXiv 2504.12285), as transformers implements them.
+"""
+
+import torch
+from torch import Tensor
+
+from engine.kernels.packing import PackedTernary, unpack_ternary
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """Return ``weight * x / rms(x)``; x [T, K] float32. The mean of squares is taken in double."""
+    mean = x.double().pow(2).mean(-1, keepdim=True).float()
+    return weight * (x * torch.rsqrt(mean + eps))
+
+
+def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Round each row to int8 by its largest magnitude, half to even: absmax quantisation.
+
+    x: [T, K] float32. Returns q int8 [T, K] and scales float32 [T], with ``x ~ q * scale``.
+    """
+    absmax = x.abs().amax(-1, keepdim=True).clamp(min=1e-5)
+    q = (x * (127.0 / absmax)).round().clamp(-128, 127)
+    return q.to(torch.int8), (absmax / 127.0).squeeze(-1)
+
+
+def gated_relu2(gate_up: Tensor) -> Tensor:
+    """Return ``relu(gate)^2 * up`` [T, F]; gate_up [T, 2 F]."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    positive = gate.clamp(min=0)
+    return positive * positive * up
+
+
+def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
+    """Return ``(q @ W.T) * scales * row_scales`` [T, N] float32.
+
+    The products are exact: doubles hold every integer below 2^53.
+    """
+    w = unpack_ternary(weight.codes, weight.out_features, weight.in_features).to(q.device)
+    sums = (q.double() @ w.double().T).float()
+    return sums * (scales[:, None] * weight.row_scales.to(q.device))
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate pairs (i, i + D/2) of each head. x: [T, heads, D]; cos, sin: [T, D/2]."""
+    low, high = x.chunk(2, dim=-1)
+    cos, sin = cos[:, None], sin[:, None]
+    return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)
+
+
+def attention(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Tensor:
+    """Attend causally within one request.
+
+    queries: [T, H, D], already scaled; keys, values: [L, G, D]; positions: [T], a query sees the
+    keys 0 .. position. Returns [T, H, D].
+    """
+    group = queries.shape[1] // keys.shape[1]
+    keys, values = (kv.float().repeat_interleave(group, dim=1) for kv in (keys, values))
+    scores = torch.einsum("thd,lhd->htl", queries, keys)
+    ahead = torch.arange(keys.shape[0], device=keys.device) > positions[:, None]
+    weights = scores.masked_fill(ahead, -torch.inf).softmax(-1)
+    return torch.einsum("htl,lhd->thd", weights, values)
+
+
+def sample(
+    logits: Tensor, temperature: float, top_k: int, top_p: float, min_p: float, uniform: float
+) -> tuple[int, float]:
+    """Draw a token from logits [V]; see ``Sampling``. Returns its id and log-probability."""
+    if not torch.isfinite(logits).all():
+        return -1, float("nan")
+    logits = logits.double()
+    token = (
+        _draw(logits, temperature, top_k, top_p, min_p, uniform)
+        if temperature > 0
+        else int(logits.argmax())
+    )
+    return token, float(logits.log_softmax(-1)[token])
+
+
+def _draw(
+    logits: Tensor, temperature: float, top_k: int, top_p: float, min_p: float, uniform: float
+) -> int:
+    ranked, order = torch.sort(logits, descending=True, stable=True)
+    weights = ((ranked - ranked[0]) / temperature).exp()
+    kept = ranked >= ranked[0] + temperature * torch.tensor(min_p, dtype=torch.float64).log()
+    if top_k:
+        kept[top_k:] = False
+    weights = weights * kept
+    before = weights.cumsum(0) - weights
+    weights = weights * (before < top_p * weights.sum()) if top_p < 1 else weights
+    by_id = torch.zeros_like(weights).scatter(0, order, weights)
+    passed = by_id.cumsum(0) > uniform * by_id.sum()
+    return int(passed.int().argmax())

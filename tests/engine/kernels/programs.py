@@ -1,0 +1,21 @@
+"""Every backend and instruction set that this machine can test, behind one constructor."""
+
+from collections.abc import Callable
+
+from engine.kernels import AttentionShape, NativeProgram, ReferenceProgram, supported_isas
+
+AnyProgram = NativeProgram | ReferenceProgram
+MakeProgram = Callable[..., AnyProgram]
+
+BACKENDS = ["reference", *supported_isas()]
+
+
+def make_program(
+    backend: str, attention: AttentionShape | None = None, threads: int = 2, max_tokens: int = 64
+) -> AnyProgram:
+    """Make an empty program of "reference" or of one instruction set of the native backend."""
+    if backend == "reference":
+        return ReferenceProgram(attention, threads)
+    program = NativeProgram(attention, threads, max_tokens, max_tokens, backend)
+    assert program.isa == backend, "another instruction set than the forced one is active"
+    return program

@@ -1,0 +1,101 @@
+"""Paged attention: equal to the reference within rounding, and to itself to the last bit."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.kernels import AttentionShape, Step
+from engine.model.bitnet import rotary_tables
+from tests.engine.kernels.programs import BACKENDS, make_program
+from tests.engine.kernels.steps import request_step
+
+NATIVE = BACKENDS[1:]
+SHAPES = [(4, 1, 16), (4, 4, 8), (6, 3, 20), (20, 5, 128), (9, 1, 34)]  # heads, KV heads, head size
+NUM_BLOCKS = 12
+
+
+def attention_shape(heads: int, kv_heads: int, head_size: int) -> AttentionShape:
+    cos, sin = rotary_tables(head_size, 10_000.0, 128)
+    return AttentionShape(1, heads, kv_heads, head_size, NUM_BLOCKS, cos, sin)
+
+
+class AttentionUnderTest:
+    """A program of rotation and attention alone, fed with chosen queries, keys and values."""
+
+    def __init__(self, backend: str, shape: AttentionShape) -> None:
+        self.program = make_program(backend, shape)
+        self._qkv = self.program.input_rows(np.zeros((64, shape.qkv_size), np.float32))
+        self.program.rotate_and_store(self._qkv, 0)
+        self._out = self.program.attention(self._qkv, 0)
+
+    def run(self, qkv: np.ndarray, step: Step) -> np.ndarray:
+        if hasattr(self.program, "_rows") and isinstance(self.program._rows, list):
+            self.program._rows[self._qkv.index] = torch.from_numpy(qkv.copy())
+        else:
+            self.program.read(self._qkv)[: len(qkv)] = qkv
+        self.program.run(step)
+        return self.program.read(self._out)[: len(qkv)].copy()
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize(("heads", "kv_heads", "head_size"), SHAPES)
+def test_equals_the_reference(backend: str, heads: int, kv_heads: int, head_size: int) -> None:
+    """A batch of a first chunk, a later chunk and two decodes, in scattered blocks.
+
+    Keys and values are the same float16 on both sides, but where rotation rounds to the other
+    side (2^-11 relative). A score is a dot product of size ~1, so its error, and the relative one
+    of a weight, stay below 2^-10; outputs are averages of values of magnitude <= 5.
+    """
+    shape = attention_shape(heads, kv_heads, head_size)
+    rng = np.random.default_rng(head_size)
+    ours, reference = (AttentionUnderTest(b, shape) for b in (backend, "reference"))
+    batches = [
+        [(0, 20, [7, 2]), (0, 3, [5]), (0, 17, [0, 9])],
+        [(20, 13, [7, 2, 11]), (3, 1, [5]), (17, 1, [0, 9]), (0, 5, [8])],
+    ]
+    for batch in batches:
+        step = request_step(batch)
+        qkv = rng.standard_normal((len(step.positions), shape.qkv_size)).astype(np.float32)
+        np.testing.assert_allclose(ours.run(qkv, step), reference.run(qkv, step), atol=5 * 2.0**-10)
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize(("heads", "kv_heads", "head_size"), SHAPES)
+def test_chunking_and_company_change_no_bit(
+    backend: str, heads: int, kv_heads: int, head_size: int
+) -> None:
+    shape = attention_shape(heads, kv_heads, head_size)
+    rng = np.random.default_rng(head_size)
+    qkv = rng.standard_normal((40, shape.qkv_size)).astype(np.float32)
+    alone = AttentionUnderTest(backend, shape).run(qkv, request_step([(0, 40, [0, 1, 2])]))
+
+    other = AttentionUnderTest(backend, shape)
+    noise = rng.standard_normal((64, shape.qkv_size)).astype(np.float32) * 100
+    other.run(noise, request_step([(0, 64, [3, 4, 5, 6])]))  # leaves its values in the blocks
+    parts, start = [], 0
+    for count in (1, 15, 2, 1, 14, 7):
+        batch = [(0, 5, [9]), (start, count, [5, 3, 6])]
+        rows = np.concatenate([noise[:5], qkv[start : start + count]])
+        parts.append(other.run(rows, request_step(batch))[5:])
+        start += count
+    np.testing.assert_array_equal(np.concatenate(parts), alone)
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+def test_another_requests_infinities_stay_out(backend: str) -> None:
+    """A block that a broken request left behind must not leak through masked tokens."""
+    shape = attention_shape(4, 2, 16)
+    under_test = AttentionUnderTest(backend, shape)
+    under_test.run(np.full((16, shape.qkv_size), np.inf, np.float32), request_step([(0, 16, [1])]))
+    qkv = np.random.default_rng(0).standard_normal((3, shape.qkv_size)).astype(np.float32)
+    assert np.isfinite(under_test.run(qkv, request_step([(0, 3, [1])]))).all()
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize("field", ["positions", "slots", "block_tables"])
+def test_indices_out_of_range_are_refused(backend: str, field: str) -> None:
+    under_test = AttentionUnderTest(backend, attention_shape(4, 2, 16))
+    step = request_step([(0, 2, [1])])
+    getattr(step, field)[:] = 100_000
+    with pytest.raises(ValueError, match="out of range"):
+        under_test.program.run(step)

@@ -1,0 +1,84 @@
+"""Norms and quantisation: the same int8 values and scales on every backend."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.engine.kernels.programs import BACKENDS, make_program
+from tests.engine.kernels.steps import plain_step
+
+WIDTHS = [1, 2, 15, 16, 17, 100, 256, 2560]
+NATIVE = BACKENDS[1:]
+
+
+def quantized(backend: str, x: np.ndarray, weight: np.ndarray, gated: bool) -> list[np.ndarray]:
+    program = make_program(backend)
+    op = program.gated_norm_quantize if gated else program.rms_norm_quantize
+    out = op(program.input_rows(x), torch.from_numpy(weight), 1e-5)
+    program.run(plain_step(len(x)))
+    return [a[: len(x)].copy() for a in program.read_quantized(out)]
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("gated", [False, True])
+def test_equals_the_reference_to_the_last_bit(backend: str, width: int, gated: bool) -> None:
+    rng = np.random.default_rng(width)
+    x = (
+        rng.standard_normal((8, width * (1 + gated))) * 10.0 ** rng.integers(-3, 4, (8, 1))
+    ).astype(np.float32)
+    weight = rng.uniform(0.5, 1.5, width).astype(np.float32)
+    for ours, expected in zip(
+        quantized(backend, x, weight, gated), quantized("reference", x, weight, gated), strict=True
+    ):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rounds_half_to_even(backend: str) -> None:
+    """The largest magnitude becomes 127, so 0.5 / 127 of it lies half-way and rounds to 0."""
+    x = np.array([[127.0, 0.5, 1.5, 2.5, -0.5, -1.5]], np.float32)
+    x /= np.float32(np.sqrt(np.mean(x.astype(np.float64) ** 2)))
+    q, _ = quantized(backend, x, np.ones(6, np.float32), gated=False)
+    assert abs(q[0, 0]) == 127
+    assert set(np.abs(q[0, 1:])) <= {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_zeros_stay_zero(backend: str) -> None:
+    q, scales = quantized(backend, np.zeros((2, 40), np.float32), np.ones(40, np.float32), False)
+    assert not q.any()
+    np.testing.assert_array_equal(scales, np.float32(1e-5) / np.float32(127))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_is_not_made_finite(backend: str, bad: float) -> None:
+    """Its scale is NaN, so that the request's logits are; the other rows do not change."""
+    x = np.ones((3, 40), np.float32)
+    x[1, 7] = bad
+    _, scales = quantized(backend, x, np.ones(40, np.float32), False)
+    assert np.isnan(scales[1])
+    assert np.isfinite(scales[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_embeds_by_token_id(backend: str, dtype: torch.dtype) -> None:
+    table = torch.randn(11, 37).to(dtype)
+    program = make_program(backend)
+    out = program.embed(table)
+    step = plain_step(5)
+    step.token_ids[:] = [3, 0, 10, 3, 9]
+    program.run(step)
+    np.testing.assert_array_equal(program.read(out)[:5], table[step.token_ids].float().numpy())
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+def test_a_token_id_outside_the_table_is_refused(backend: str) -> None:
+    program = make_program(backend)
+    program.embed(torch.randn(11, 8))
+    step = plain_step(1)
+    step.token_ids[:] = 11
+    with pytest.raises(ValueError, match="token id out of range"):
+        program.run(step)
