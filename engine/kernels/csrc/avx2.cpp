@@ -68,10 +68,10 @@ struct Lanes {
   static uint16_t half(float v) { return uint16_t(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
 };
 
-#include "attention_kernels.h"
-#include "exp_kernels.h"
-#include "head_kernels.h"
 #include "row_kernels.h"
+#include "exp_kernels.h"
+#include "attention_kernels.h"
+#include "head_kernels.h"
 
 // Steps whose products fit int16 sums: a product pair is at most 2 * 2 * 127 = 508 and at least
 // -512, and 64 * 508 = 32,512 and -32,768 both fit.

@@ -52,10 +52,10 @@ struct Lanes {
   static uint16_t half(float v) { return uint16_t(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
 };
 
-#include "attention_kernels.h"
-#include "exp_kernels.h"
-#include "head_kernels.h"
 #include "row_kernels.h"
+#include "exp_kernels.h"
+#include "attention_kernels.h"
+#include "head_kernels.h"
 
 // sum += w (16 rows x 4 codes) . x (4 inputs, repeated). Inline assembly, because GCC 12 spills
 // the sums with the intrinsic: 45 % of the peak instead of all of it.

@@ -40,10 +40,10 @@ struct Lanes {
   static uint16_t half(float v) { return portable_half(v); }
 };
 
-#include "attention_kernels.h"
-#include "exp_kernels.h"
-#include "head_kernels.h"
 #include "row_kernels.h"
+#include "exp_kernels.h"
+#include "attention_kernels.h"
+#include "head_kernels.h"
 
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
                   size_t tokens, int32_t* sums) {
