@@ -1,0 +1,27 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.errors import ConfigError
+
+
+def test_defaults_are_valid() -> None:
+    assert EngineConfig(Path("model")).max_batch_tokens == 256
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_batch_tokens": 0}, "max_batch_tokens must be at least 1, found 0"),
+        ({"num_threads": -1}, "num_threads must be at least 1, found -1"),
+        ({"max_batch_tokens": 8, "max_batch_requests": 9}, "max_batch_requests"),
+        ({"kv_cache_tokens": 15}, "at least one block of 16 tokens"),
+        ({"backend": "fast"}, "backend must be one of native, reference, found 'fast'"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        EngineConfig(Path("model"), **settings)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,91 @@
+from collections.abc import Sequence
+
+import pytest
+
+from engine.batch import BatchEntry, SampledToken
+from engine.core import EngineCore
+from engine.facts import Footprint
+from engine.kv_cache import KVCache
+from engine.outputs import RequestFailed, TokenOutput
+from engine.request import FinishReason, Request, SamplingParams
+from engine.scheduler import Scheduler
+
+BAD_TOKEN = 13  # a prompt with this token gets logits that are not finite
+
+
+class CountingRunner:
+    """Samples 100, 101, ... for each request."""
+
+    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+        return [self._sample(entry.request) for entry in batch if entry.samples]
+
+    def _sample(self, request: Request) -> SampledToken:
+        bad = BAD_TOKEN in request.token_ids
+        return SampledToken(None if bad else 100 + request.num_output_tokens, -0.5)
+
+
+@pytest.fixture
+def core() -> EngineCore:
+    scheduler = Scheduler(KVCache(num_blocks=20, block_tokens=4), 8, 4)
+    return EngineCore(scheduler, CountingRunner(), Footprint(10, 20, "scalar", "native", 2))
+
+
+def make_request(name: str, token_ids: list[int], max_tokens: int = 2, stop: int = 0) -> Request:
+    return Request(name, token_ids, SamplingParams(max_tokens, stop_token_ids=frozenset({stop})))
+
+
+def test_step_gives_each_sampling_request_its_token(core: EngineCore) -> None:
+    core.add(make_request("a", [1, 2, 3]))
+    core.add(make_request("b", [4, 5, 6, 7, 8, 9]))
+    assert core.step() == [TokenOutput("a", 100, -0.5, 0, None)]  # b is not through its prompt
+    assert core.step() == [
+        TokenOutput("a", 101, -0.5, 0, FinishReason.LENGTH),
+        TokenOutput("b", 100, -0.5, 0, None),
+    ]
+    assert core.step() == [TokenOutput("b", 101, -0.5, 0, FinishReason.LENGTH)]
+    assert not core.has_work
+
+
+def test_stop_token_is_given_out_and_ends_the_request(core: EngineCore) -> None:
+    core.add(make_request("a", [1], max_tokens=9, stop=100))
+    assert core.step() == [TokenOutput("a", 100, -0.5, 0, FinishReason.STOP)]
+    assert not core.has_work
+
+
+def test_request_without_finite_logits_fails_alone(core: EngineCore) -> None:
+    core.add(make_request("a", [1, BAD_TOKEN]))
+    core.add(make_request("b", [1, 2]))
+    failed, output = core.step()
+    assert isinstance(failed, RequestFailed)
+    assert failed.request_id == "a"
+    assert output == TokenOutput("b", 100, -0.5, 0, None)
+    assert core.step() == [TokenOutput("b", 101, -0.5, 0, FinishReason.LENGTH)]
+    assert core.stats().kv_blocks_used == 0
+
+
+def test_abort_of_an_unknown_or_finished_request_does_nothing(core: EngineCore) -> None:
+    core.add(make_request("a", [1], max_tokens=1))
+    core.step()
+    core.abort("a")
+    core.abort("never seen")
+    assert not core.has_work
+
+
+def test_first_output_tells_what_the_prefix_cache_gave(core: EngineCore) -> None:
+    core.add(make_request("a", list(range(20, 27)), max_tokens=1))
+    core.step()
+    core.add(make_request("b", list(range(20, 27)), max_tokens=1))
+    assert core.step() == [TokenOutput("b", 100, -0.5, 4, FinishReason.LENGTH)]
+
+
+def test_stats_count_what_happened(core: EngineCore) -> None:
+    core.add(make_request("a", [1, 2, 3]))
+    core.add(make_request("b", [4, 5, 6, 7, 8, 9]))
+    core.add(make_request("c", [10]))
+    core.step()
+    stats = core.stats()
+    assert (stats.num_running, stats.num_waiting) == (2, 1)
+    assert (stats.kv_blocks_used, stats.kv_blocks_total, stats.kv_block_tokens) == (3, 20, 4)
+    assert (stats.num_steps, stats.tokens_computed) == (1, 8)
+    assert (stats.prefix_tokens_hit, stats.prefix_tokens_asked) == (0, 9)
+    assert (stats.weight_bytes, stats.kv_cache_bytes, stats.isa) == (10, 20, "scalar")

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.errors import ConfigError
+from engine.memory import free_memory_bytes, num_cache_blocks
+from tests.engine.file_tree import write_tree
+
+MACHINE = {"proc/meminfo": "MemTotal: 16 kB\nMemAvailable: 10 kB\nHugePages_Total: 0\n"}
+TOP = "sys/fs/cgroup"
+
+
+def test_machine_without_limits(tmp_path: Path) -> None:
+    assert free_memory_bytes(write_tree(tmp_path, MACHINE)) == 10 * 1024
+
+
+def test_version_2_limit_counts_and_file_pages_can_be_reclaimed(tmp_path: Path) -> None:
+    group = {
+        "proc/self/cgroup": "0::/pod\n",
+        f"{TOP}/pod/memory.max": "5000\n",
+        f"{TOP}/pod/memory.high": "max\n",
+        f"{TOP}/pod/memory.current": "3000\n",
+        f"{TOP}/pod/memory.stat": "anon 1\ninactive_file 400\n",
+    }
+    assert free_memory_bytes(write_tree(tmp_path, MACHINE | group)) == 2400
+
+
+def test_tightest_of_nested_limits_counts(tmp_path: Path) -> None:
+    groups = {
+        "proc/self/cgroup": "0::/outer/inner\n",
+        f"{TOP}/outer/memory.max": "700\n",
+        f"{TOP}/outer/memory.current": "0\n",
+        f"{TOP}/outer/inner/memory.max": "max\n",
+        f"{TOP}/outer/inner/memory.current": "0\n",
+    }
+    assert free_memory_bytes(write_tree(tmp_path, MACHINE | groups)) == 700
+
+
+def test_version_1_limit_counts(tmp_path: Path) -> None:
+    group = {
+        "proc/self/cgroup": "3:memory:/docker/1\n0::/\n",
+        f"{TOP}/memory/memory.limit_in_bytes": "6000\n",
+        f"{TOP}/memory/memory.usage_in_bytes": "5000\n",
+        f"{TOP}/memory/memory.stat": "total_inactive_file 24\n",
+    }
+    assert free_memory_bytes(write_tree(tmp_path, MACHINE | group)) == 1024
+
+
+def test_group_over_its_limit_has_nothing_left(tmp_path: Path) -> None:
+    group = {f"{TOP}/memory.max": "10\n", f"{TOP}/memory.current": "20\n"}
+    assert free_memory_bytes(write_tree(tmp_path, MACHINE | group)) == 0
+
+
+def test_this_machine_has_free_memory() -> None:
+    assert free_memory_bytes() > 0
+
+
+def config(kv_cache_tokens: int | None = None) -> EngineConfig:
+    return EngineConfig(Path("model"), max_batch_requests=4, kv_cache_tokens=kv_cache_tokens)
+
+
+def test_setting_wins_over_free_memory() -> None:
+    assert num_cache_blocks(config(100), 1000, 2048, free_bytes=0) == 6
+
+
+def test_cache_takes_its_share_of_free_memory() -> None:
+    assert num_cache_blocks(config(), 1000, 2048, free_bytes=320_000) == 10
+
+
+def test_cache_is_no_larger_than_full_contexts_of_all_requests() -> None:
+    assert num_cache_blocks(config(), 1000, 40, free_bytes=10**12) == 4 * 3
+
+
+def test_no_room_for_a_single_block_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="no room for the key-value cache"):
+        num_cache_blocks(config(), 1000, 2048, free_bytes=31_000)
