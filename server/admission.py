@@ -6,7 +6,7 @@ sequence keeps its place.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from time import monotonic
@@ -19,10 +19,13 @@ MAX_RETRY_SECONDS = 60  # clients of the OpenAI API heed no more
 class Admission:
     """Counts the places. Used on the event loop only, so it needs no lock."""
 
-    def __init__(self, num_running: int, num_waiting: int) -> None:
+    def __init__(
+        self, num_running: int, num_waiting: int, on_refusal: Callable[[int], object]
+    ) -> None:
         self.capacity = num_running + num_waiting
         self.num_taken = 0
         self._num_running = num_running
+        self._on_refusal = on_refusal  # told how many places were not to be had
         self._released: deque[float] = deque([monotonic()], maxlen=64)  # start of work, releases
 
     @contextmanager
@@ -40,6 +43,7 @@ class Admission:
             message = f"{count} sequences were asked for, but only {self.capacity} can be queued."
             raise InvalidRequestError(message, param="n")
         if self.num_taken + count > self.capacity:
+            self._on_refusal(count)
             raise BusyError("The queue is full. Try again later.", self.retry_seconds())
         if self.num_taken == 0:  # idle time says nothing about the rate
             self._released.clear()

@@ -58,7 +58,11 @@ def _assemble(settings: Settings, engine: AsyncEngine) -> Services:
         settings=settings,
         engine=engine,
         health=Health(engine, settings.stall_seconds),
-        admission=Admission(settings.max_batch_requests, settings.max_waiting_requests),
+        admission=Admission(
+            settings.max_batch_requests,
+            settings.max_waiting_requests,
+            on_refusal=metrics.requests.labels("rejected").inc,
+        ),
         metrics=metrics,
         encoder=PromptEncoder(engine, tokenizer, SamplingDefaults.load(folder)),
         generator=TextGenerator(engine, tokenizer, metrics),

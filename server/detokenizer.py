@@ -6,8 +6,7 @@ Knows nothing of requests; ``Detokenizer`` and ``StopFinder`` are one sequence's
 from collections.abc import Callable, Sequence
 
 REPLACEMENT = "\ufffd"  # what a decoder makes of bytes that are no UTF-8 (yet)
-MAX_PARTIAL_BYTES = 3  # of a character of four; a decoder may write one replacement for each
-MAX_WINDOW_TOKENS = 32  # of garbage, after which it is given out as it is
+MAX_HELD_TOKENS = 16  # a character takes four at most: after this it is garbage and given out
 
 Decode = Callable[[list[int]], str]
 
@@ -29,12 +28,11 @@ class Detokenizer:
         """Text that is certain after one more token; it may be empty."""
         self._window.append(token_id)
         text = self._decode(self._window)
-        partial = min(len(text) - len(text.rstrip(REPLACEMENT)), MAX_PARTIAL_BYTES)
-        if len(self._window) - self._num_context_tokens >= MAX_WINDOW_TOKENS:
-            partial = 0
-        piece = self._give(text, len(text) - partial)
-        if not partial:
-            self._advance()
+        is_partial = text.endswith(REPLACEMENT)
+        if is_partial and len(self._window) - self._num_context_tokens < MAX_HELD_TOKENS:
+            return self._give(text, len(text.rstrip(REPLACEMENT)))
+        piece = self._give(text, len(text))
+        self._advance()
         return piece
 
     def finish(self) -> str:

@@ -33,7 +33,7 @@ async def _events(chunks: AsyncGenerator[BaseModel]) -> AsyncIterator[ServerSent
     try:
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield _event(chunk.model_dump_json(exclude_unset=True))
+                yield _event(chunk.model_dump_json())
     except Exception as error:
         _log.exception("a stream failed")
         yield _event(as_api_error(error).body().decode())

@@ -23,7 +23,10 @@ def save_best(network: Network, progress: dict[str, float], path: Path) -> None:
 
 
 def load_best(path: Path) -> tuple[Network, dict[str, float]]:
-    """Return the network as it will be exported, with a bf16 embedding, and its progress."""
+    """Return the network as it will be exported, and its progress.
+
+    The embedding is rounded to bf16, so that a server that keeps it in 16 bits loses nothing.
+    """
     state = torch.load(path, weights_only=True)
     network = Network(NetworkConfig(**state.pop("config")))
     network.load_state_dict(state.pop("weights"))

@@ -107,7 +107,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     this took 18 ms forward and backward where scaled_dot_product_attention took 42.
     """
     batch, groups, length, size = k.shape
-    queries = (q * size**-0.5).unflatten(1, (groups, -1)).flatten(0, 1)  # (B*G, H/G, T, D)
+    queries = (q * size**-0.5).reshape(batch * groups, -1, length, size)  # (B*G, H/G, T, D)
     keys, values = k.flatten(0, 1), v.flatten(0, 1)
     mixed = []
     for start in range(0, length, QUERY_BLOCK):
@@ -115,10 +115,10 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         block = queries[:, :, start:end]
         scores = torch.bmm(block.flatten(1, 2), keys[:, :end].transpose(1, 2)).float()
         seen = torch.ones(end - start, end, dtype=torch.bool).tril(start)
-        scores = scores.unflatten(1, (-1, end - start)).masked_fill(~seen, float("-inf"))
+        scores = scores.view(len(scores), -1, *seen.shape).masked_fill(~seen, float("-inf"))
         shares = scores.softmax(-1).to(values.dtype).flatten(1, 2)
-        mixed.append(torch.bmm(shares, values[:, :end]).unflatten(1, (-1, end - start)))
-    return torch.cat(mixed, 2).unflatten(0, (batch, groups)).flatten(1, 2)
+        mixed.append(torch.bmm(shares, values[:, :end]).view(len(shares), -1, end - start, size))
+    return torch.cat(mixed, 2).view(batch, -1, length, size)
 
 
 class RowDropout(nn.Module):
@@ -160,7 +160,7 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, T, H*D] -> [B, H, T, D]."""
-        return x.unflatten(-1, (-1, self.head_size)).transpose(1, 2)
+        return x.view(*x.shape[:2], -1, self.head_size).transpose(1, 2)
 
 
 class FeedForward(nn.Module):

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from training.data import Chat
-from training.tokenizer import ASSISTANT, BOS, END, SYSTEM, USER
+from training.tokenizer import ASSISTANT, BOS, END, SYSTEM, USER, id_of
 
 IGNORED = -100  # target of a position that has no part in the loss
 SYSTEM_PERCENT = 15  # conversations that open with a system message
@@ -34,13 +34,15 @@ class Encoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self.bos = [tokenizer.token_to_id(BOS)]
+        self.bos = [id_of(tokenizer, BOS)]
+        self.end = id_of(tokenizer, END)
         self.systems = [self._ids(f"{SYSTEM}{message}{END}") for message in SYSTEM_MESSAGES]
 
     def encode(self, chat: Chat) -> Encoded:
         """Encode one turn, without <|bos|>."""
-        return Encoded(self._ids(f"{USER}{chat.user}{END}{ASSISTANT}"),
-                       self._ids(f"{chat.assistant}{END}"))
+        return Encoded(
+            self._ids(f"{USER}{chat.user}{END}{ASSISTANT}"), self._ids(f"{chat.assistant}{END}")
+        )
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids

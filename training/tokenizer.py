@@ -19,10 +19,11 @@ SPECIAL_TOKENS = [BOS, END, SYSTEM, USER, ASSISTANT]
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{% for message in messages %}"
-    "{% if message['role'] not in ['system', 'user', 'assistant'] %}"
-    "{{ raise_exception('roles are system, user and assistant') }}"
+    "{% set role = 'system' if message['role'] == 'developer' else message['role'] %}"
+    "{% if role not in ['system', 'user', 'assistant'] %}"
+    "{{ raise_exception('roles are system (or developer), user and assistant') }}"
     "{% endif %}"
-    "{{ '<|' + message['role'] + '|>' + (message['content'] | trim) + eos_token }}"
+    "{{ '<|' + role + '|>' + (message['content'] | trim) + eos_token }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
@@ -41,9 +42,17 @@ def learn(chats: Iterable[Chat], vocab_size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator((text for c in chats for text in (c.user, c.assistant)), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+        single=f"{BOS} $A", special_tokens=[(BOS, id_of(tokenizer, BOS))]
     )
     return tokenizer
+
+
+def id_of(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of ``token``; KeyError if there is none."""
+    token_id: int | None = tokenizer.token_to_id(token)
+    if token_id is None:
+        raise KeyError(token)
+    return token_id
 
 
 def save(tokenizer: Tokenizer, folder: Path, max_tokens: int) -> None:

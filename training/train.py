@@ -20,8 +20,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training import checkpoint, data, tokenizer
+from training.evaluate import mean_loss
 from training.model import Network, NetworkConfig
-from training.rows import Encoded, Encoder, batches, padded
+from training.rows import Encoder, batches
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,12 @@ class Recipe:
 
     def row_tokens_at(self, step: int) -> int:
         """Length of the rows of step ``step``."""
-        is_long = step >= (1 - self.long_share) * self.steps
-        return self.long_row_tokens if is_long else self.row_tokens
+        return self.long_row_tokens if step >= self.first_long_step else self.row_tokens
+
+    @property
+    def first_long_step(self) -> int:
+        """First step with long rows."""
+        return round((1 - self.long_share) * self.steps)
 
     def weight_decay_at(self, step: int) -> float:
         """Weight decay of step ``step``."""
@@ -78,32 +83,40 @@ class Run:
     def _tokenizer(self, chats: list[data.Chat], vocab_size: int) -> Tokenizer:
         path = self.folder / "tokenizer.json"
         if not path.exists():
-            tokenizer.save(tokenizer.learn(chats, vocab_size), self.folder, self.recipe.long_row_tokens)
+            tokenizer.save(
+                tokenizer.learn(chats, vocab_size), self.folder, self.recipe.long_row_tokens
+            )
         return Tokenizer.from_file(str(path))
 
-    def train(self) -> None:
-        """Train to the last step, with a look at the held-out chats and a checkpoint on the way."""
+    def train(self, until: int | None = None) -> None:
+        """Train to step ``until`` (the last), with checkpoints and held-out losses on the way."""
         for layer in self.network.layers:
             layer.compile(dynamic=False)
         recipe = self.recipe
-        feeds = {length: self._batches(length) for length in (recipe.row_tokens, recipe.long_row_tokens)}
+        feeds = {
+            recipe.row_tokens: self._batches(recipe.row_tokens, self.step),
+            recipe.long_row_tokens: self._batches(
+                recipe.long_row_tokens, max(0, self.step - recipe.first_long_step)
+            ),
+        }
         bar = tqdm(total=recipe.steps, initial=self.step, unit="step", mininterval=5)
         started, losses = time.monotonic(), []
-        while self.step < recipe.steps:
+        end = recipe.steps if until is None else until
+        while self.step < end:
             losses.append(self._take_step(*next(feeds[recipe.row_tokens_at(self.step)])))
             bar.update()
             if self.step % recipe.check_every == 0 or self.step == recipe.steps:
                 train_loss = torch.stack(losses).mean().item()
                 self.seconds += time.monotonic() - started
                 started, losses = time.monotonic(), []
-                held_out_loss = evaluate(self.network, self.held_out, self.encoder)
+                held_out_loss = mean_loss(self.network, self.held_out, self.encoder)
                 bar.set_postfix(loss=f"{train_loss:.3f}", held_out=f"{held_out_loss:.3f}")
                 self._record(train_loss, held_out_loss)
         bar.close()
 
-    def _batches(self, row_tokens: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, row_tokens: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
         shape = (self.recipe.batch_tokens // row_tokens, row_tokens)
-        return batches(self.train_chats, self.encoder, shape, self.recipe.seed, self.step)
+        return batches(self.train_chats, self.encoder, shape, self.recipe.seed, first)
 
     def _take_step(self, token_ids: Tensor, targets: Tensor) -> Tensor:
         recipe = self.recipe
@@ -167,19 +180,6 @@ def _optimizer(network: Network) -> torch.optim.AdamW:
         {"params": norms, "decays": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), fused=True)
-
-
-@torch.no_grad()
-def evaluate(network: Network, chats: list[Encoded], encoder: Encoder, rows: int = 16) -> float:
-    """Mean loss per reply token, in nats: each chat alone, in float32, without dropout."""
-    network.eval()
-    total, count = 0.0, 0
-    with torch.compiler.set_stance("force_eager"):
-        for token_ids, targets in padded(chats, encoder, rows):
-            num_targets = int((targets >= 0).sum())
-            total += network.loss(token_ids, targets).item() * num_targets
-            count += num_targets
-    return total / count
 
 
 def main() -> None:

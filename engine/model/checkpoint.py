@@ -61,7 +61,7 @@ class Checkpoint:
         """
         config_file = self.folder / CONFIG_FILE
         digests = {config_file: hashlib.sha256(config_file.read_bytes()).hexdigest()}
-        digests |= {file.path: file.digest() for file in self.files.values()}
+        digests |= {file.path: file.digest() for file in set(self.files.values())}
         return [
             [path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, digest]
             for path, digest in sorted(digests.items())

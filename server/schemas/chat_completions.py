@@ -4,14 +4,22 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from server.schemas.common import Body, EndReason, Neutral, OptionalUsage, SamplingFields, Usage
+from server.schemas.common import (
+    Body,
+    EndReason,
+    Neutral,
+    OptionalUsage,
+    SamplingFields,
+    Text,
+    Usage,
+)
 
 
 class TextPart(Body):
     """A piece of a message; only text is supported."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 def _as_parts(value: object) -> object:
@@ -32,7 +40,7 @@ class Message(Body):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[list[TextPart], Field(min_length=1), BeforeValidator(_as_parts)]
-    name: str | None = None
+    name: Text | None = None
 
     def for_template(self) -> dict[str, str]:
         """The message as a chat template expects it, with its parts joined."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypedDict
 from uuid import uuid4
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -30,6 +31,22 @@ def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def is_unicode(text: str) -> bool:
+    """False if the JSON escaped half a character: no tokenizer takes a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_unicode(text: str) -> str:
+    if not is_unicode(text):
+        raise ValueError("must not contain lone surrogates")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_check_unicode)]
 Stop = Annotated[str, Field(min_length=1)]
 Stops = Annotated[list[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
 
@@ -78,7 +95,7 @@ class SamplingFields(Body):
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=-1)
+    top_k: int | None = Field(None, ge=-1, lt=2**31)
     min_p: float | None = Field(None, ge=0, le=1)
     seed: int | None = Field(None, ge=-SEED_LIMIT, lt=SEED_LIMIT)
     stop: Stops | None = None

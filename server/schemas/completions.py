@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator
 
-from server.schemas.common import EndReason, Neutral, OptionalUsage, SamplingFields
+from server.schemas.common import EndReason, Neutral, OptionalUsage, SamplingFields, is_unicode
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
@@ -22,7 +22,7 @@ def _as_prompts(value: object) -> object:
 def _is_prompt(value: object) -> TypeGuard[Prompt]:
     if isinstance(value, list):
         return bool(value) and all(type(item) is int for item in value)  # a bool is no token
-    return isinstance(value, str) and value != ""
+    return isinstance(value, str) and value != "" and is_unicode(value)
 
 
 class CompletionRequest(SamplingFields):

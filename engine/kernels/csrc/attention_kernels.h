@@ -5,6 +5,9 @@
 // vertical sums over D, and outputs vertical sums over tokens, so nothing is summed across lanes
 // but the softmax. Each query row walks the blocks from 0 in order, whatever its tile holds: its
 // sums do not depend on chunking or batch. Blocks and tokens past a row's position add exact zeros.
+#pragma once
+#include "exp_kernels.h"
+#include "row_kernels.h"
 
 constexpr size_t kBlockVectors = kCacheTokens / Lanes::width;
 

@@ -4,6 +4,7 @@
 // polynomial of degree 6 in Horner form, whose first neglected term is r^7 / 7! < 1.2e-7 relative.
 // Below -87 the result is treated as the smallest normal numbers: 0 to every sum that has a 1 in
 // it.
+#pragma once
 
 inline Lanes::Float exp_lanes(Lanes::Float x) {
   x = Lanes::max(x, Lanes::set(-87.0f));

@@ -1,5 +1,6 @@
 // float16 in plain integer arithmetic, for machines without conversion instructions.
 // Included like row_kernels.h.
+#pragma once
 
 inline float bits_to_float(uint32_t bits) {
   float value;

@@ -2,6 +2,7 @@
 //
 // A tile is kHeadTileRows vocabulary rows by up to 4 hidden states; each dot product has one
 // vector of sums, so its order is the same in every tile.
+#pragma once
 
 inline Lanes::Float load_weight(const uint16_t* p) { return Lanes::load_bfloat(p); }
 inline Lanes::Float load_weight(const float* p) { return Lanes::load(p); }

@@ -4,6 +4,7 @@
 // namespace and includes this header inside it, so that every instantiation stays in that file.
 // The mean of squares is summed in 16 double lanes in the same order at every width: squares of
 // floats are exact in double, so the rounded int8 values are equal on every instruction set.
+#pragma once
 
 constexpr size_t kSumLanes = 16;
 
