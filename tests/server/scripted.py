@@ -1,0 +1,115 @@
+"""The real engine thread, scheduler and cache around a model that says what a test wants.
+
+The checkpoint folder has a tokenizer of one token a byte, so texts and ids are easily told.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tokenizers import Tokenizer
+
+from engine import AsyncEngine, ModelInfo, SamplingParams
+from engine.batch import BatchEntry, SampledToken
+from engine.core import EngineCore
+from engine.facts import Footprint
+from engine.kv_cache import KVCache
+from engine.request import Request
+from engine.scheduler import Scheduler
+from engine.synth_tokenizer import special_tokens, write_tokenizer
+from server.settings import Settings
+
+VOCAB_SIZE = 320
+SPECIAL = special_tokens(VOCAB_SIZE)
+MAX_CONTEXT = 256
+NUM_BLOCKS, BLOCK_TOKENS = 128, 4
+BATCH_TOKENS, BATCH_REQUESTS = 16, 4
+LIMIT_SECONDS = 20.0  # for a test that hangs; none needs a fraction of it
+
+Reply = Callable[[Sequence[int], SamplingParams], Sequence[int]]
+
+
+@cache
+def tokenizer() -> Tokenizer:
+    """The tokenizer of ``make_folder``."""
+    with TemporaryDirectory() as folder:
+        return Tokenizer.from_file(str(make_folder(Path(folder)) / "tokenizer.json"))
+
+
+def ids_of(text: str) -> list[int]:
+    """One id for each byte."""
+    ids: list[int] = tokenizer().encode(text, add_special_tokens=False).ids
+    return ids
+
+
+def says(text: str) -> Reply:
+    """A model that answers everything with ``text``, then ends."""
+    ids = [*ids_of(text), SPECIAL.end_of_turn]
+    return lambda prompt, params: ids
+
+
+def babbles() -> Reply:
+    """A model that never ends of itself."""
+    ids = ids_of("abcdefghij") * 100
+    return lambda prompt, params: ids
+
+
+class ScriptedModel:
+    """Gives each request the tokens of ``reply``, one a step.
+
+    Closed (``is_open`` false), it holds each step until ``allow``. A reply may hold -1: there, the
+    logits are not finite. ``steps`` has the number of tokens computed for each request of a step.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self.is_open = True
+        self.error: Exception | None = None
+        self.steps: list[list[int]] = []
+        self._gate = threading.Semaphore(0)
+
+    def allow(self, num_steps: int = 1) -> None:
+        """Let steps pass the closed gate."""
+        self._gate.release(num_steps)
+
+    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+        """Compute a step."""
+        if not self.is_open:
+            assert self._gate.acquire(timeout=LIMIT_SECONDS)
+        if self.error is not None:
+            raise self.error
+        self.steps.append([entry.num_tokens for entry in batch])
+        return [self._sample(entry.request) for entry in batch if entry.samples]
+
+    def _sample(self, request: Request) -> SampledToken:
+        prompt = request.token_ids[: request.num_prompt_tokens]
+        token_id = self.reply(prompt, request.params)[request.num_output_tokens]
+        return SampledToken(None if token_id < 0 else token_id, -0.5)
+
+
+def make_engine(model: ScriptedModel) -> AsyncEngine:
+    """An engine that is not started."""
+    scheduler = Scheduler(KVCache(NUM_BLOCKS, BLOCK_TOKENS), BATCH_TOKENS, BATCH_REQUESTS)
+    core = EngineCore(scheduler, model, Footprint(1000, 2000, "none", "scripted", 1))
+    eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
+    return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0))
+
+
+def make_folder(folder: Path) -> Path:
+    """A checkpoint without weights."""
+    write_tokenizer(folder, VOCAB_SIZE, MAX_CONTEXT)
+    return folder
+
+
+def make_settings(folder: Path, **values: object) -> Settings:
+    """Settings for the engine of ``make_engine``, as ``checkpoint.resolve`` would return them."""
+    defaults = {
+        "model": str(folder),
+        "served_model_name": ("scripted", "alias/of-it"),
+        "max_batch_requests": BATCH_REQUESTS,
+        "max_waiting_requests": 8,
+        "port": 0,
+    }
+    return Settings.model_validate(defaults | values)

@@ -1,0 +1,195 @@
+"""Every refusal has OpenAI's shape, the right status, and names the field."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from server.settings import Settings
+from tests.server.scripted import make_settings
+
+CHAT = "/v1/chat/completions"
+TEXT = "/v1/completions"
+BODY: dict[str, Any] = {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}]}
+PROMPT: dict[str, Any] = {"model": "scripted", "prompt": "Hi"}
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-request-id"]
+    (name,) = response.json()
+    error: dict[str, Any] = response.json()[name]
+    assert name == "error"
+    assert set(error) == {"message", "type", "param", "code"}
+    assert isinstance(error["message"], str)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": "1"}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"top_p": 1.01}, "top_p"),
+        ({"top_k": -2}, "top_k"),
+        ({"top_k": 2**31}, "top_k"),
+        ({"min_p": 1.5}, "min_p"),
+        ({"seed": 2**63}, "seed"),
+        ({"seed": 0.5}, "seed"),
+        ({"n": 0}, "n"),
+        ({"n": 129}, "n"),
+        ({"n": 13}, "n"),  # more than the queue can ever hold
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"stop": ""}, "stop[0]"),
+        ({"stop": 5}, "stop"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"stream": True, "stream_options": {"other": 1}}, "stream_options.other"),
+        ({"store": True}, "store"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0].content[0].text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "messages[0].content[0].type",
+        ),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"frequency_penalty": 0.1}, "frequency_penalty"),
+        ({"presence_penalty": -1}, "presence_penalty"),
+        ({"logit_bias": {"1": 5}}, "logit_bias"),
+        ({"logprobs": True}, "logprobs"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"no_such_field": 1}, "no_such_field"),
+    ],
+)
+async def test_a_field_that_cannot_be_honoured_is_named(
+    client: httpx.AsyncClient, fields: dict[str, Any], param: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    response = await client.post(CHAT, content=json.dumps(BODY | fields), headers=headers)
+    assert response.status_code == 400
+    error = error_of(response)
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": [[]]}, "prompt"),
+        ({"prompt": [1, "x"]}, "prompt"),
+        ({"prompt": [True]}, "prompt"),
+        ({"prompt": None}, "prompt"),
+        ({"prompt": "\ud800"}, "prompt"),
+        ({"prompt": ["x"] * 13}, "n"),
+        ({"echo": True}, "echo"),
+        ({"logprobs": 0}, "logprobs"),
+        ({"best_of": 2}, "best_of"),
+        ({"suffix": "x"}, "suffix"),
+    ],
+)
+async def test_a_field_of_a_completion_is_named(
+    client: httpx.AsyncClient, fields: dict[str, Any], param: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    response = await client.post(TEXT, content=json.dumps(PROMPT | fields), headers=headers)
+    assert response.status_code == 400
+    assert error_of(response)["param"] == param
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": "u", "metadata": {"a": "b"}, "store": False, "service_tier": "auto"},
+        {"frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "logprobs": False},
+        {"frequency_penalty": None, "tools": None, "tool_choice": None, "response_format": None},
+        {"tools": [], "tool_choice": "none", "response_format": {"type": "text"}},
+        {"temperature": None, "n": None, "stop": None, "stream": None, "seed": None},
+        {"stop": [], "top_k": -1, "temperature": 0, "seed": -(2**63)},
+    ],
+)
+async def test_what_changes_nothing_is_accepted(
+    client: httpx.AsyncClient, fields: dict[str, Any]
+) -> None:
+    response = await client.post(CHAT, json=BODY | fields)
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"\\ud800": 1}',
+        b"[" * 100_000,
+        b'{"seed": ' + b"9" * 9999 + b"}",
+    ],
+)
+async def test_a_body_that_is_no_request(client: httpx.AsyncClient, content: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    response = await client.post(CHAT, content=content, headers=headers)
+    assert response.status_code == 400
+    assert error_of(response)["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "status"),
+    [("GET", "/nothing", 404), ("GET", CHAT, 405), ("POST", "/v1/models", 405), ("PUT", "/", 404)],
+)
+async def test_urls_that_are_not_served(
+    client: httpx.AsyncClient, method: str, url: str, status: int
+) -> None:
+    response = await client.request(method, url)
+    assert response.status_code == status
+    assert error_of(response)["type"] == "invalid_request_error"
+    assert ("allow" in response.headers) == (status == 405)
+
+
+async def test_what_nobody_foresaw_is_a_500_without_details(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    @app.get("/boom")
+    async def boom() -> None:
+        raise ZeroDivisionError("secret")
+
+    response = await client.get("/boom")
+    assert response.status_code == 500
+    error = error_of(response)
+    assert (error["type"], error["code"]) == ("server_error", "internal_error")
+    assert "secret" not in response.text
+
+
+class TestSmallLimit:
+    @pytest.fixture
+    def settings(self, folder: Any) -> Settings:
+        return make_settings(folder, max_body_bytes=2000)
+
+    async def test_a_body_over_the_limit_is_refused(self, client: httpx.AsyncClient) -> None:
+        response = await client.post(TEXT, json=PROMPT | {"prompt": "x" * 2000})
+        assert response.status_code == 413
+        assert error_of(response)["type"] == "invalid_request_error"
+
+    async def test_also_when_it_does_not_say_its_length(self, client: httpx.AsyncClient) -> None:
+        async def chunks() -> Any:
+            for _ in range(30):
+                yield b" " * 100
+
+        headers = {"content-type": "application/json"}
+        response = await client.post(TEXT, content=chunks(), headers=headers)
+        assert response.status_code == 413
+        assert error_of(response)["type"] == "invalid_request_error"
