@@ -19,7 +19,6 @@ class EngineConfig:
     max_context_tokens: int | None = None  # prompt + output of one request; None: the model's
     max_batch_tokens: int = 256  # tokens computed in one step: bounds the longest stall of a stream
     max_batch_requests: int = 64  # requests that run at once
-    kv_block_tokens: int = 16
     kv_cache_tokens: int | None = None  # None: a share of the free memory
     num_threads: int | None = None  # None: physical cores that this process may use
     backend: str = "native"  # or "reference"
@@ -30,7 +29,6 @@ class EngineConfig:
             "max_context_tokens",
             "max_batch_tokens",
             "max_batch_requests",
-            "kv_block_tokens",
             "kv_cache_tokens",
             "num_threads",
         ):
@@ -41,11 +39,6 @@ class EngineConfig:
             raise ConfigError(
                 f"max_batch_requests ({self.max_batch_requests}) must not exceed max_batch_tokens "
                 f"({self.max_batch_tokens}): every running request needs one token a step"
-            )
-        if self.kv_cache_tokens is not None and self.kv_cache_tokens < self.kv_block_tokens:
-            raise ConfigError(
-                f"kv_cache_tokens ({self.kv_cache_tokens}) must be at least one block of "
-                f"{self.kv_block_tokens} tokens"
             )
         if self.backend not in BACKENDS:
             known = ", ".join(BACKENDS)

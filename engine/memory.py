@@ -1,6 +1,7 @@
 """Free memory, and how much of it the key-value cache gets."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine import cgroup
@@ -11,8 +12,16 @@ CACHE_SHARE = 0.5  # of the free memory; the rest is for activations, the server
 FILE_SYSTEM = Path("/")
 
 
+@dataclass(frozen=True, slots=True)
+class BlockSize:
+    """Size of one block of the cache, over all layers."""
+
+    num_tokens: int
+    num_bytes: int
+
+
 def num_cache_blocks(
-    config: EngineConfig, bytes_per_token: int, max_context_tokens: int, free_bytes: int
+    config: EngineConfig, block: BlockSize, max_context_tokens: int, free_bytes: int
 ) -> int:
     """Decide how many blocks the cache gets.
 
@@ -20,17 +29,20 @@ def num_cache_blocks(
     every running request fill its context. Raises ConfigError if not even one block fits.
     """
     if config.kv_cache_tokens is not None:
-        return config.kv_cache_tokens // config.kv_block_tokens
-    blocks_per_request = -(-max_context_tokens // config.kv_block_tokens)
-    useful = config.max_batch_requests * blocks_per_request
-    block_bytes = bytes_per_token * config.kv_block_tokens
-    affordable = int(free_bytes * CACHE_SHARE) // block_bytes
+        if config.kv_cache_tokens < block.num_tokens:
+            raise ConfigError(
+                f"kv_cache_tokens must be at least {block.num_tokens}, one block of the cache, "
+                f"found {config.kv_cache_tokens}"
+            )
+        return config.kv_cache_tokens // block.num_tokens
+    affordable = int(max(0, free_bytes) * CACHE_SHARE) // block.num_bytes
     if affordable < 1:
         raise ConfigError(
-            f"no room for the key-value cache: {free_bytes} bytes of memory are free, and "
-            f"{CACHE_SHARE:.0%} of that does not hold one block of {block_bytes} bytes"
+            f"no memory for the key-value cache: {CACHE_SHARE:.0%} of {free_bytes} free bytes does "
+            f"not hold one block of {block.num_bytes}"
         )
-    return min(useful, affordable)
+    blocks_per_request = -(-max_context_tokens // block.num_tokens)
+    return min(affordable, config.max_batch_requests * blocks_per_request)
 
 
 def free_memory_bytes(root: Path = FILE_SYSTEM) -> int:

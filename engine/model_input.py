@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.batch import BatchEntry
-from engine.kernels import Step
+from engine.kernels import CACHE_TOKENS, Step
 
 Ints = NDArray[np.int32]
 
 
-def build_step(batch: Sequence[BatchEntry], block_tokens: int) -> Step:
+def build_step(batch: Sequence[BatchEntry]) -> Step:
     """Lay the pending tokens of a batch one after the other: T tokens of R requests, S sample."""
     num_tokens = np.array([entry.num_tokens for entry in batch], np.int32)
     starts = np.array([entry.request.num_computed_tokens for entry in batch], np.int32)
@@ -25,7 +25,7 @@ def build_step(batch: Sequence[BatchEntry], block_tokens: int) -> Step:
     return Step(
         token_ids=np.fromiter(chain.from_iterable(map(_pending, batch)), np.int32, len(rows)),
         positions=positions,
-        slots=tables[rows, positions // block_tokens] * block_tokens + positions % block_tokens,
+        slots=tables[rows, positions // CACHE_TOKENS] * CACHE_TOKENS + positions % CACHE_TOKENS,
         block_tables=tables,
         query_starts=query_starts,
         context_lens=starts + num_tokens,

@@ -11,13 +11,12 @@ from engine.sampler import build_sampling
 class ModelRunner:
     """Runs batches through a program, whose caches hold the blocks that the batches name."""
 
-    def __init__(self, program: Program, block_tokens: int) -> None:
+    def __init__(self, program: Program) -> None:
         self._program = program
-        self._block_tokens = block_tokens
 
     def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
         """Compute the tokens of every entry; return one token per entry that samples, in order."""
-        logits = self._program.run(build_step(batch, self._block_tokens))
+        logits = self._program.run(build_step(batch))
         sampling = build_sampling([entry.request for entry in batch if entry.samples])
         token_ids, logprobs = self._program.sample(logits, sampling)
         return [

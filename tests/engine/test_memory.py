@@ -4,7 +4,7 @@ import pytest
 
 from engine.config import EngineConfig
 from engine.errors import ConfigError
-from engine.memory import free_memory_bytes, num_cache_blocks
+from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks
 from tests.engine.file_tree import write_tree
 
 MACHINE = {"proc/meminfo": "MemTotal: 16 kB\nMemAvailable: 10 kB\nHugePages_Total: 0\n"}
@@ -56,22 +56,31 @@ def test_this_machine_has_free_memory() -> None:
     assert free_memory_bytes() > 0
 
 
+BLOCK = BlockSize(num_tokens=16, num_bytes=16_000)
+
+
 def config(kv_cache_tokens: int | None = None) -> EngineConfig:
     return EngineConfig(Path("model"), max_batch_requests=4, kv_cache_tokens=kv_cache_tokens)
 
 
 def test_setting_wins_over_free_memory() -> None:
-    assert num_cache_blocks(config(100), 1000, 2048, free_bytes=0) == 6
+    assert num_cache_blocks(config(100), BLOCK, 2048, free_bytes=0) == 6
 
 
 def test_cache_takes_its_share_of_free_memory() -> None:
-    assert num_cache_blocks(config(), 1000, 2048, free_bytes=320_000) == 10
+    assert num_cache_blocks(config(), BLOCK, 2048, free_bytes=320_000) == 10
 
 
 def test_cache_is_no_larger_than_full_contexts_of_all_requests() -> None:
-    assert num_cache_blocks(config(), 1000, 40, free_bytes=10**12) == 4 * 3
+    assert num_cache_blocks(config(), BLOCK, 40, free_bytes=10**12) == 4 * 3
 
 
-def test_no_room_for_a_single_block_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="no room for the key-value cache"):
-        num_cache_blocks(config(), 1000, 2048, free_bytes=31_000)
+@pytest.mark.parametrize("free_bytes", [31_000, -5])
+def test_no_room_for_a_single_block_is_an_error(free_bytes: int) -> None:
+    with pytest.raises(ConfigError, match="no memory for the key-value cache"):
+        num_cache_blocks(config(), BLOCK, 2048, free_bytes)
+
+
+def test_setting_of_less_than_a_block_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="at least 16, one block of the cache, found 15"):
+        num_cache_blocks(config(15), BLOCK, 2048, free_bytes=10**9)

@@ -8,10 +8,11 @@ from engine.request import FinishReason, Request, SamplingParams
 
 def test_request_finishes_at_max_tokens() -> None:
     request = Request("r", [1, 2], SamplingParams(max_tokens=2))
-    request.append(5)
-    assert request.finish_reason is None
-    request.append(6)
-    assert request.finish_reason is FinishReason.LENGTH
+    reasons = []
+    for token_id in (5, 6):
+        request.append(token_id)
+        reasons.append(request.finish_reason)
+    assert reasons == [None, FinishReason.LENGTH]
     assert (request.num_prompt_tokens, request.num_output_tokens) == (2, 2)
 
 

@@ -1,0 +1,114 @@
+"""From settings to an engine that can step: weights, cache, recorded network, scheduler."""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from engine.config import EngineConfig
+from engine.core import EngineCore
+from engine.cpus import default_num_threads
+from engine.errors import ConfigError
+from engine.facts import Footprint, ModelInfo
+from engine.kernels import CACHE_TOKENS, Program, create_program
+from engine.kv_cache import KVCache
+from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks
+from engine.model import bitnet
+from engine.model.config import ModelConfig
+from engine.model.weights import ModelWeights, load_weights
+from engine.model_runner import ModelRunner
+from engine.scheduler import Scheduler
+
+Progress = Callable[[str, int, int], None]
+
+_CACHE_ELEMENT_BYTES: Final = 2  # keys and values are stored as float16
+
+logger = logging.getLogger(__name__)
+
+
+def load_core(
+    config: EngineConfig, progress: Progress | None = None
+) -> tuple[EngineCore, ModelInfo]:
+    """Load the checkpoint and assemble the engine around it.
+
+    Raises CheckpointError, ConfigError.
+    """
+    weights = _load_weights(config, progress)
+    max_context_tokens = _max_context_tokens(config, weights.config)
+    # Weights are mapped from files: they look like free memory, but are read in every step.
+    free_bytes = free_memory_bytes() - weights.num_bytes
+    block = BlockSize(CACHE_TOKENS, CACHE_TOKENS * _cache_bytes_per_token(weights.config))
+    num_blocks = num_cache_blocks(config, block, max_context_tokens, free_bytes)
+
+    program = _build_program(config, weights, max_context_tokens, num_blocks)
+    cache = KVCache(num_blocks, CACHE_TOKENS)
+    scheduler = Scheduler(cache, config.max_batch_tokens, config.max_batch_requests)
+    core = EngineCore(scheduler, ModelRunner(program), _footprint(config, weights, program))
+    model = ModelInfo(
+        vocab_size=weights.config.vocab_size,
+        max_context_tokens=min(max_context_tokens, num_blocks * CACHE_TOKENS),
+        eos_token_ids=weights.config.eos_token_ids,
+        num_parameters=weights.config.num_parameters,
+    )
+    _log(core, model)
+    return core, model
+
+
+def _load_weights(config: EngineConfig, progress: Progress | None) -> ModelWeights:
+    if config.cache_dir is not None:
+        return load_weights(config.model_path, config.cache_dir, progress)
+    # The files stay mapped after the folder is gone, and go with the last mapping.
+    with tempfile.TemporaryDirectory(prefix="sterna-") as folder:
+        return load_weights(config.model_path, Path(folder), progress)
+
+
+def _max_context_tokens(config: EngineConfig, model: ModelConfig) -> int:
+    asked, limit = config.max_context_tokens, model.max_context_tokens
+    if asked is not None and asked > limit:
+        raise ConfigError(f"max_context_tokens must be at most the model's {limit}, found {asked}")
+    return asked or limit
+
+
+def _cache_bytes_per_token(model: ModelConfig) -> int:
+    return 2 * model.num_layers * model.kv_size * _CACHE_ELEMENT_BYTES  # keys and values
+
+
+def _build_program(
+    config: EngineConfig, weights: ModelWeights, max_context_tokens: int, num_blocks: int
+) -> Program:
+    num_threads = config.num_threads or default_num_threads()
+    shape = bitnet.attention_shape(weights.config, max_context_tokens, num_blocks)
+    tokens, requests = config.max_batch_tokens, config.max_batch_requests
+    try:
+        program = create_program(config.backend, shape, num_threads, tokens, requests)
+    except ValueError as error:  # of the instruction set that the environment asks for
+        raise ConfigError(str(error)) from None
+    bitnet.record(program, weights)
+    return program
+
+
+def _footprint(config: EngineConfig, weights: ModelWeights, program: Program) -> Footprint:
+    return Footprint(
+        weight_bytes=weights.num_bytes,
+        kv_cache_bytes=program.kv_cache_bytes,
+        isa=program.isa,
+        backend=config.backend,
+        num_threads=program.num_threads,
+    )
+
+
+def _log(core: EngineCore, model: ModelInfo) -> None:
+    stats = core.stats()
+    logger.info(
+        "loaded %.1f M parameters in %.1f MB; cache of %d tokens, %.1f MB; context of %d tokens; "
+        "%s kernels (%s), %d threads",
+        model.num_parameters / 1e6,
+        stats.weight_bytes / 1e6,
+        stats.kv_blocks_total * stats.kv_block_tokens,
+        stats.kv_cache_bytes / 1e6,
+        model.max_context_tokens,
+        stats.backend,
+        stats.isa,
+        stats.num_threads,
+    )
