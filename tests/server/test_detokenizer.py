@@ -15,6 +15,7 @@ WORDS = Tokenizer(models.BPE(vocab={"\u2581one": 0, "\u2581two": 1, "x": 2}, mer
 WORDS.decoder = decoders.Metaspace()
 
 Encode = Callable[[str], list[int]]
+TEXTS = ["plain", "naïve café", "日本語", "👩‍👩‍👧‍👦 ok 👍🏽", "\ufffd real", ""]
 BYTE_TOKENIZERS = [
     pytest.param(tokenizer(), ids_of, id="byte-level"),
     pytest.param(FALLBACK, lambda text: list(text.encode()), id="byte-fallback"),
@@ -27,9 +28,7 @@ def pieces(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 
 
 @pytest.mark.parametrize(("tokenizer", "encode"), BYTE_TOKENIZERS)
-@pytest.mark.parametrize(
-    "text", ["plain", "naïve café", "日本語", "👩‍👩‍👧‍👦 ok 👍🏽", "\ufffd real", ""]
-)
+@pytest.mark.parametrize("text", TEXTS)
 def test_a_character_comes_whole(tokenizer: Tokenizer, encode: Encode, text: str) -> None:
     given = pieces(tokenizer, encode(text))
     assert "".join(given) == text

@@ -163,7 +163,7 @@ async def test_parts_and_roles(client: httpx.AsyncClient, model: ScriptedModel) 
         {"role": "assistant", "content": "Yes?", "refusal": None, "tool_calls": None},
         {"role": "user", "content": "Go on."},
     ]
-    body = BODY | {"messages": messages, "ignore_eos": True, "max_tokens": 68}
+    body = BODY | {"messages": messages, "ignore_eos": True, "max_tokens": 71}
     content = (await client.post(URL, json=body)).json()["choices"][0]["message"]["content"]
     assert content.startswith("System: Be kind.User: one twoAssistant: Yes?User: Go on.Assistant:")
 
