@@ -7,6 +7,7 @@ file, float16 is kept as float32 in the cache.
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -106,7 +107,23 @@ def load_weights(path: Path, cache_dir: Path, progress: Progress | None = None) 
     checkpoint = Checkpoint.open(path, config)
     packing = _Packing(config, checkpoint, progress or (lambda what, done, total: None))
     cache = PackedCache(_cache_file(path, cache_dir), checkpoint.fingerprint(), packing.shapes())
-    return packing.assemble(cache.tensors(packing.fill))
+    with _one_thread():
+        tensors = cache.tensors(packing.fill)
+    return packing.assemble(tensors)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch use one thread: packing waits for memory, on which more threads only spin.
+
+    It also fixes the order in which means are summed, so every machine rounds masters alike.
+    """
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 def _cache_file(path: Path, cache_dir: Path) -> Path:
