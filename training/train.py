@@ -29,18 +29,18 @@ from training.rows import Encoder, batches
 class Recipe:
     """Everything that decides the result, beside the network's shape."""
 
-    steps: int = 4000
-    batch_tokens: int = 4096
+    steps: int = 6000
+    batch_tokens: int = 2048
     row_tokens: int = 256  # short rows are quicker; long ones at the end teach the full context
     long_row_tokens: int = 512
     long_share: float = 0.25
-    learning_rate: float = 2e-3
-    warmup_steps: int = 100
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 200
     decay_share: float = 0.4  # of all steps, at the end: the rate falls in a line to zero
     weight_decay: float = 0.1  # in the first half only, as the BitNet b1.58 papers do
     max_gradient: float = 1.0
     seed: int = 1
-    check_every: int = 150
+    check_every: int = 300
 
     def rate_at(self, step: int) -> float:
         """Learning rate of step ``step``: warm-up, plateau, decay."""
@@ -179,7 +179,7 @@ def _optimizer(network: Network) -> torch.optim.AdamW:
         {"params": matrices, "decays": 1.0},
         {"params": norms, "decays": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.95), fused=True)
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
 
 
 def main() -> None:
