@@ -59,6 +59,10 @@ bench: $(VENV)/.native ## Measure kernels, then the model: figures against the m
 wheel: $(VENV)/.build ## Build the wheel into dist/
 	scripts/with_compiler.sh $(BIN)/python $(BIN)/python -m pip wheel --no-build-isolation --no-deps -w dist .
 
+train: $(VENV)/.native ## Train the built-in model anew (about two hours; resumes) into server/builtin_model
+	$(BIN)/python -m training.train --run training/runs/ternary $(ARGS)
+	$(BIN)/python -m training.export --run training/runs/ternary --to server/builtin_model
+
 image: ## Build the container image, with docker, podman or buildah
 	@for tool in docker podman buildah; do \
 	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) $(ARGS) .; }; \
