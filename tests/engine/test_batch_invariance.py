@@ -1,0 +1,137 @@
+"""A request's tokens and logprobs are the same to the last bit, alone or in any company.
+
+Real kernels, every instruction set of this CPU. The company: 32 requests of mixed lengths and
+sampling, some with a common prefix, that arrive at random, are computed in chunks of random size by
+two threads, and preempt each other in a cache that is far too small for all of them.
+
+The reference backend does not promise this: torch sums in an order that depends on the shape.
+"""
+
+import random
+from collections import defaultdict
+from itertools import islice
+
+import pytest
+
+from engine.core import EngineCore
+from engine.facts import Footprint
+from engine.kernels import CACHE_TOKENS, NativeProgram, supported_isas
+from engine.kv_cache import KVCache
+from engine.model.bitnet import attention_shape, record
+from engine.model.weights import ModelWeights
+from engine.model_runner import ModelRunner
+from engine.outputs import EngineStats, TokenOutput
+from engine.request import Request, SamplingParams
+from engine.scheduler import Scheduler
+from tests.engine.random_weights import Shape, random_weights
+
+NUM_REQUESTS = 32
+MAX_CONTEXT = 256
+MAX_BATCH_TOKENS = 96
+MAX_BATCH_REQUESTS = 12
+NUM_BLOCKS = 24  # MAX_CONTEXT tokens take 16
+FOOTPRINT = Footprint(0, 0, "", "native", 1)
+
+Output = tuple[int, str]  # token id, and the logprob with all its bits
+
+
+SHAPES = {
+    "even": Shape(hidden_size=192, mlp_size=448, num_heads=4, num_kv_heads=2, head_size=48),
+    "odd": Shape(hidden_size=100, mlp_size=131, num_heads=3, num_kv_heads=1, head_size=30),
+}
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def weights(request: pytest.FixtureRequest) -> ModelWeights:
+    return random_weights(SHAPES[request.param], MAX_CONTEXT)
+
+
+class Engine:
+    """A program, on which engines with an empty cache are set up one after the other."""
+
+    def __init__(self, weights: ModelWeights, isa: str, num_threads: int) -> None:
+        shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
+        self._program = NativeProgram(shape, num_threads, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS, isa)
+        assert self._program.isa == isa
+        record(self._program, weights)
+
+    def run(
+        self, requests: list[Request], rng: random.Random | None = None
+    ) -> tuple[dict[str, list[Output]], EngineStats]:
+        """Run requests to their end; with rng, arrivals and chunk sizes are random."""
+        cache = KVCache(NUM_BLOCKS, CACHE_TOKENS)
+        scheduler = Scheduler(cache, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS)
+        core = EngineCore(scheduler, ModelRunner(self._program), FOOTPRINT)
+        outputs: defaultdict[str, list[Output]] = defaultdict(list)
+        arrivals = iter(requests)
+        arrived = 0
+        while core.has_work or arrived < len(requests):
+            for request in islice(arrivals, rng.randrange(3) if rng else None):
+                core.add(request)
+                arrived += 1
+            if rng:
+                scheduler._max_batch_tokens = rng.randint(MAX_BATCH_REQUESTS, MAX_BATCH_TOKENS)
+            for output in core.step() if core.has_work else []:
+                assert isinstance(output, TokenOutput)
+                outputs[output.request_id].append((output.token_id, output.logprob.hex()))
+        cache.check_integrity()
+        return outputs, core.stats()
+
+
+def make_requests(vocab_size: int) -> list[Request]:
+    """Make the same requests each time: half greedy, half seeded with all kinds of filters."""
+    rng = random.Random(0)
+    shared = [rng.randrange(vocab_size) for _ in range(100)]
+    requests = []
+    for i in range(NUM_REQUESTS):
+        own = [rng.randrange(vocab_size) for _ in range(rng.choice([1, 2, 15, 17, 40, 150]))]
+        prompt = shared[: rng.randrange(100)] + own if i % 4 == 0 else own
+        longest = MAX_CONTEXT - len(prompt) if i % 8 == 0 else 48
+        params = SamplingParams(
+            max_tokens=rng.randrange(1, longest),
+            temperature=0.0 if i % 2 else rng.choice([0.7, 1.0, 2.0]),
+            top_k=rng.choice([0, 40]),
+            top_p=rng.choice([1.0, 0.95]),
+            min_p=rng.choice([0.0, 0.01]),
+        )
+        requests.append(Request(f"r{i}", prompt, params, seed=i))
+    return requests
+
+
+@pytest.fixture(scope="module", params=supported_isas())
+def isa(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def alone(weights: ModelWeights, isa: str) -> dict[str, list[Output]]:
+    """The outputs of each request when nothing else runs."""
+    engine = Engine(weights, isa, num_threads=1)
+    outputs: dict[str, list[Output]] = {}
+    for request in make_requests(weights.config.vocab_size):
+        outputs |= engine.run([request])[0]
+    return outputs
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_company_changes_nothing(
+    weights: ModelWeights, isa: str, alone: dict[str, list[Output]], seed: int
+) -> None:
+    rng = random.Random(seed)
+    requests = make_requests(weights.config.vocab_size)
+    rng.shuffle(requests)
+    together, stats = Engine(weights, isa, num_threads=2).run(requests, rng)
+    for request in requests:
+        assert together[request.request_id] == alone[request.request_id]
+    assert stats.num_preemptions > 0
+    assert stats.prefix_tokens_hit > 0
+    assert stats.kv_blocks_used == 0
+
+
+def test_requests_are_worth_comparing(alone: dict[str, list[Output]]) -> None:
+    """They give many different tokens, and do not all stop at once."""
+    tokens = [token for output in alone.values() for token, _ in output]
+    assert len(alone) == NUM_REQUESTS
+    assert len(tokens) > 600
+    assert len(set(tokens)) > 50
