@@ -1,0 +1,72 @@
+"""Templates see what transformers would show them, and can do no harm."""
+
+from pathlib import Path
+
+import pytest
+
+from server.chat_template import ChatTemplate
+from server.errors import InvalidRequestError
+
+USER = [{"role": "user", "content": "Hi"}]
+
+
+def render(template: object, folder: Path, **config: object) -> str:
+    loaded = ChatTemplate.load(folder, {"chat_template": template} | config)
+    assert loaded is not None
+    return loaded.render(USER)
+
+
+def test_special_tokens_are_texts(tmp_path: Path) -> None:
+    template = "{{ bos_token }}{{ eos_token }}{{ pad_token }}|{{ messages[0].content }}"
+    added = {"content": "</s>", "lstrip": False}
+    assert render(template, tmp_path, bos_token="<s>", eos_token=added) == "<s></s>|Hi"
+
+
+def test_the_generation_prompt_is_asked_for(tmp_path: Path) -> None:
+    assert render("{% if add_generation_prompt %}go{% endif %}", tmp_path) == "go"
+
+
+def test_lines_of_tags_leave_no_trace(tmp_path: Path) -> None:
+    template = (
+        "{% for m in messages %}\n    {% if true %}\n{{ m.content }}\n    {% endif %}\n{% endfor %}"
+    )
+    assert render(template, tmp_path) == "Hi\n"
+
+
+def test_loops_may_break_and_json_is_plain(tmp_path: Path) -> None:
+    template = "{% for m in messages %}{{ {'é<': m.role} | tojson }}{% break %}{% endfor %}"
+    assert render(template, tmp_path) == '{"é<": "user"}'
+
+
+def test_a_file_wins_over_the_config(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text("file")
+    assert render("config", tmp_path) == "file"
+
+
+def test_of_several_templates_the_default_is_used(tmp_path: Path) -> None:
+    templates = [{"name": n, "template": n.upper()} for n in ("tool_use", "default")]
+    assert render(templates, tmp_path) == "DEFAULT"
+
+
+def test_a_refusal_of_the_template_reaches_the_client(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="roles must alternate") as caught:
+        render("{{ raise_exception('roles must alternate') }}", tmp_path)
+    assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages[0].content.__class__.__mro__[1].__subclasses__() }}",
+        "{{ messages.append(1) }}",
+        "{{ ''.join.__globals__ }}",
+        "{% for i in range(10 ** 9) %}x{% endfor %}",
+        "{{ 1 / 0 }}",
+        "{{ messages[0].content + 1 }}",
+        "{{ nothing.at.all }}",
+        "{% include 'other' %}",
+    ],
+)
+def test_what_a_template_must_not_do_is_an_error(template: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError):
+        render(template, tmp_path)

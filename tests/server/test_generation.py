@@ -1,0 +1,121 @@
+"""One stream for all sequences of a job, which never waits for its reader and owns its work."""
+
+import asyncio
+from contextlib import aclosing
+from time import monotonic
+
+import pytest
+
+from engine import AsyncEngine, GenerationError, SamplingParams
+from server.dependencies import Services
+from server.generation import GenerationJob, Outbox, TextDelta, collect
+from tests.server.scripted import SPECIAL, ScriptedModel, babbles, ids_of
+
+
+@pytest.fixture
+async def engine(engine: AsyncEngine, model: ScriptedModel) -> AsyncEngine:
+    engine.start()
+    return engine
+
+
+def job(
+    *prompts: str, max_tokens: int = 50, n: int = 1, stops: tuple[str, ...] = ()
+) -> GenerationJob:
+    ids = [ids_of(prompt) for prompt in prompts]
+    return GenerationJob(ids, SamplingParams(max_tokens, seed=7), n, stops, monotonic())
+
+
+async def settle(engine: AsyncEngine) -> None:
+    while engine.stats().num_running or engine.stats().num_waiting:
+        await asyncio.sleep(0.001)
+
+
+def delta(index: int, text: str, end: bool = False) -> TextDelta:
+    return TextDelta(index, text, 1, 0, "stop" if end else None)
+
+
+async def test_what_is_not_taken_is_merged() -> None:
+    outbox = Outbox(2)
+    outbox.put(delta(0, "a"))
+    outbox.put(delta(1, "x"))
+    outbox.put(delta(0, "b", end=True))
+    assert await outbox.take() == [TextDelta(0, "ab", 2, 0, "stop"), TextDelta(1, "x", 1, 0, None)]
+    outbox.put(delta(1, "y", end=True))
+    assert await outbox.take() == [TextDelta(1, "y", 1, 0, "stop")]
+    assert await outbox.take() == []
+
+
+async def test_an_error_comes_after_what_came_before_it() -> None:
+    outbox = Outbox(1)
+    outbox.put(delta(0, "a"))
+    outbox.fail(GenerationError("not finite"))
+    assert [d.text for d in await outbox.take()] == ["a"]
+    with pytest.raises(GenerationError):
+        await outbox.take()
+
+
+async def test_a_reader_that_sleeps_gets_one_delta(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    model.reply = babbles()
+    async with aclosing(services.generator.stream(job("x"))) as deltas:
+        first = await anext(deltas)
+        await settle(engine)
+        rest = [delta async for delta in deltas]
+    assert len(rest) <= 2
+    assert (first.text + "".join(delta.text for delta in rest)) == "abcdefghij" * 5
+    assert first.num_tokens + sum(delta.num_tokens for delta in rest) == 50
+
+
+async def test_every_choice_of_every_prompt_has_its_index(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    model.reply = lambda prompt, params: [
+        *prompt, *ids_of(f"-{params.seed}"), SPECIAL.end_of_text
+    ]  # fmt: skip
+    answers = await collect(services.generator.stream(job("a", "b", n=2)))
+    assert [answer.index for answer in answers] == [0, 1, 2, 3]
+    assert [answer.text for answer in answers] == ["a-7", "a-6", "b-7", "b-6"]
+
+
+async def test_a_closed_stream_leaves_nothing_behind(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    model.reply = babbles()
+    deltas = services.generator.stream(job("a", "b", n=3))
+    await anext(deltas)
+    await deltas.aclose()
+    await settle(engine)
+    assert engine.stats().kv_blocks_used == 0
+
+
+async def test_a_stop_string_ends_the_work_too(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    model.reply = babbles()
+    (answer,) = await collect(services.generator.stream(job("x", stops=("ijab",))))
+    assert (answer.text, answer.finish_reason) == ("abcdefgh", "stop")
+    assert answer.num_tokens == len("abcdefghijab")
+    await settle(engine)
+    assert len(model.steps) < 50
+
+
+async def test_a_half_stop_string_is_given_out_at_the_end(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    model.reply = babbles()
+    (answer,) = await collect(services.generator.stream(job("x", max_tokens=4, stops=("defg",))))
+    assert (answer.text, answer.finish_reason) == ("abcd", "length")
+
+
+async def test_one_failure_ends_the_job_and_no_other(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    good = ids_of("fine") * 20
+    model.reply = lambda prompt, params: [-1] if prompt == ids_of("bad") else good
+    other = asyncio.create_task(collect(services.generator.stream(job("good"))))
+    with pytest.raises(GenerationError):
+        await collect(services.generator.stream(job("good", "bad")))
+    assert (await other)[0].text == ("fine" * 20)[:50]
+    await settle(engine)
+    assert engine.stats().kv_blocks_used == 0
