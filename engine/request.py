@@ -55,7 +55,7 @@ class Request:
     """
 
     request_id: str
-    token_ids: list[int]  # prompt, then output
+    token_ids: list[int]  # prompt, then output; the list is the request's own
     params: SamplingParams
     seed: int = 0  # of this request's random numbers
     num_prompt_tokens: int = field(init=False)

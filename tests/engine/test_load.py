@@ -1,0 +1,96 @@
+"""From a checkpoint's folder to tokens, through everything that is real."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine import (
+    AsyncEngine,
+    CheckpointError,
+    ConfigError,
+    ContextLengthError,
+    EngineConfig,
+    SamplingParams,
+)
+from engine.synth import synthesize_checkpoint
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> EngineConfig:
+    folder = tmp_path_factory.mktemp("load")
+    synthesize_checkpoint("tiny", folder / "model")
+    return EngineConfig(folder / "model", num_threads=1, cache_dir=folder / "cache")
+
+
+async def generate(engine: AsyncEngine, prompt: list[int], seed: int) -> list[int]:
+    params = SamplingParams(max_tokens=12, seed=seed, ignore_eos=True)
+    return [output.token_id async for output in engine.generate(prompt, params)]
+
+
+async def serve(config: EngineConfig) -> list[list[int]]:
+    engine = AsyncEngine.load(config)
+    engine.start()
+    try:
+        prompts = [list(range(i, i + 40)) for i in range(8)]
+        return await asyncio.gather(*(generate(engine, p, i) for i, p in enumerate(prompts)))
+    finally:
+        await engine.stop()
+
+
+async def test_settings_change_nothing_but_speed(config: EngineConfig) -> None:
+    expected = await serve(config)
+    assert all(len(tokens) == 12 for tokens in expected)
+    cramped = replace(
+        config, max_batch_tokens=9, max_batch_requests=3, kv_cache_tokens=64, num_threads=2
+    )
+    assert await serve(cramped) == expected
+    assert await serve(replace(config, cache_dir=None)) == expected
+
+
+async def test_reference_backend_serves(config: EngineConfig) -> None:
+    assert len(await serve(replace(config, backend="reference"))) == 8
+
+
+def test_facts_of_the_loaded_engine(config: EngineConfig) -> None:
+    engine = AsyncEngine.load(replace(config, kv_cache_tokens=1000, num_threads=2))
+    model, stats = engine.model, engine.stats()
+    assert (model.vocab_size, model.max_context_tokens) == (512, 512)
+    assert (stats.kv_blocks_total, stats.kv_block_tokens) == (62, 16)
+    assert stats.kv_cache_bytes == 62 * 16 * 2 * 2 * 2 * 16 * 2  # K, V; layers, heads, size; f16
+    assert (stats.backend, stats.num_threads) == ("native", 2)
+    assert 0 < stats.weight_bytes < 1_000_000
+    assert not engine.is_alive
+
+
+def test_default_cache_holds_full_contexts_of_all_requests(config: EngineConfig) -> None:
+    """The model is tiny, so memory is no limit."""
+    stats = AsyncEngine.load(replace(config, max_batch_requests=2)).stats()
+    assert stats.kv_blocks_total == 2 * 512 // 16
+
+
+@pytest.mark.parametrize("setting", ["max_context_tokens", "kv_cache_tokens"])
+def test_request_that_can_never_fit_is_refused(config: EngineConfig, setting: str) -> None:
+    engine = AsyncEngine.load(replace(config, **{setting: 64}))  # type: ignore[arg-type]
+    engine.check(60, 4)
+    with pytest.raises(ContextLengthError, match="maximum context length is 64 tokens"):
+        engine.check(60, 5)
+
+
+def test_context_beyond_the_model_is_refused(config: EngineConfig) -> None:
+    with pytest.raises(ConfigError, match="at most the model's 512, found 513"):
+        AsyncEngine.load(replace(config, max_context_tokens=513))
+
+
+def test_unknown_instruction_set_is_refused(
+    config: EngineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STERNA_ISA", "sse9")
+    with pytest.raises(ConfigError, match="sse9"):
+        AsyncEngine.load(config)
+
+
+def test_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        AsyncEngine.load(EngineConfig(tmp_path))
