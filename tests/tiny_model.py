@@ -107,6 +107,16 @@ def reference_model(folder: Path) -> Any:
     return network
 
 
+def round_master(master: torch.Tensor) -> torch.Tensor:
+    """Round masters as transformers does in each forward pass: ternary times scale, in floats."""
+    from transformers.integrations.bitnet import WeightQuant
+
+    torch.compiler.set_stance("force_eager")
+    autograd_function: Any = WeightQuant
+    rounded: torch.Tensor = autograd_function.apply(master)
+    return rounded
+
+
 def _random_network(model: TinyModel, overrides: dict[str, Any]) -> Any:
     from transformers import BitNetConfig, BitNetForCausalLM
 

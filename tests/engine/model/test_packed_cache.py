@@ -1,0 +1,177 @@
+"""The file is written once and whole; anything else under its name is noticed and replaced."""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.model.packed_cache import PackedCache, Store
+
+SHAPES = {
+    "codes": (torch.uint8, (3, 5, 64)),
+    "scales": (torch.float32, (7,)),
+    "empty": (torch.float32, (0,)),
+    "norm": (torch.float32, (3, 2)),
+}
+SOURCE = [["config.json", 123, 456, "abc"]]
+
+
+class Filler:
+    """Makes the tensors and counts how often; may be told to fail before the last."""
+
+    def __init__(self, value: int = 1, error: BaseException | None = None) -> None:
+        self.value, self.error, self.num_fills = value, error, 0
+
+    def tensor(self, name: str) -> torch.Tensor:
+        dtype, shape = SHAPES[name]
+        return torch.arange(torch.Size(shape).numel()).view(shape).to(dtype) + self.value
+
+    def __call__(self, store: Store) -> None:
+        self.num_fills += 1
+        for name in SHAPES:
+            if self.error is not None and name == "norm":
+                raise self.error
+            store(name, self.tensor(name))
+
+    def check(self, tensors: dict[str, torch.Tensor]) -> None:
+        assert tensors.keys() == SHAPES.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(tensor, self.tensor(name)), name
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "sterna" / "model"
+
+
+def state(file: Path) -> tuple[int, int]:
+    return file.stat().st_ino, file.stat().st_mtime_ns
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_second_start_maps_what_the_first_wrote(file: Path) -> None:
+    filler = Filler()
+    filler.check(PackedCache(file, SOURCE, SHAPES).tensors(filler))
+    before = state(file)
+    filler.check(PackedCache(file, SOURCE, SHAPES).tensors(filler))
+    assert filler.num_fills == 1
+    assert state(file) == before
+    assert names(file.parent) == ["model"]
+
+
+def test_tensors_are_aligned_in_memory(file: Path) -> None:
+    tensors = PackedCache(file, SOURCE, SHAPES).tensors(Filler())
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors.values())
+
+
+def test_file_cannot_be_changed_through_the_tensors(file: Path) -> None:
+    cache = PackedCache(file, SOURCE, SHAPES)
+    cache.tensors(Filler())["norm"].zero_()
+    Filler().check(cache.tensors(Filler()))
+
+
+def test_another_source_replaces_the_file(file: Path) -> None:
+    PackedCache(file, SOURCE, SHAPES).tensors(Filler(value=1))
+    changed = Filler(value=2)
+    changed.check(PackedCache(file, [["config.json", 123, 457, "abc"]], SHAPES).tensors(changed))
+    assert changed.num_fills == 1
+
+
+def test_other_shapes_replace_the_file(file: Path) -> None:
+    PackedCache(file, SOURCE, SHAPES | {"norm": (torch.float32, (2, 3))}).tensors(Filler())
+    filler = Filler()
+    filler.check(PackedCache(file, SOURCE, SHAPES).tensors(filler))
+    assert filler.num_fills == 1
+
+
+DAMAGES = {
+    "empty": (slice(None), b""),
+    "cut short": (slice(-64, None), b""),
+    "cut in the header": (slice(10, None), b""),
+    "longer": (slice(-1, None), b"12"),
+    "another format": (slice(0, 38), b'{"format": "sterna packed weights 0", '),
+    "zeros, as after a power failure": (slice(0, 4096), bytes(4096)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_file_is_replaced(file: Path, damage: str) -> None:
+    where, what = DAMAGES[damage]
+    PackedCache(file, SOURCE, SHAPES).tensors(Filler())
+    content = bytearray(file.read_bytes())
+    content[where] = what
+    file.write_bytes(content)
+    filler = Filler()
+    filler.check(PackedCache(file, SOURCE, SHAPES).tensors(filler))
+    assert filler.num_fills == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("no such luck")])
+def test_interrupted_write_leaves_nothing(file: Path, error: BaseException) -> None:
+    cache = PackedCache(file, SOURCE, SHAPES)
+    with pytest.raises(type(error)):
+        cache.tensors(Filler(error=error))
+    assert names(file.parent) == []
+    filler = Filler()
+    filler.check(cache.tensors(filler))
+    assert filler.num_fills == 1
+
+
+def test_interrupted_rewrite_keeps_the_old_file(file: Path) -> None:
+    PackedCache(file, SOURCE, SHAPES).tensors(Filler())
+    before = state(file)
+    with pytest.raises(KeyboardInterrupt):
+        PackedCache(file, "changed", SHAPES).tensors(Filler(error=KeyboardInterrupt()))
+    assert state(file) == before
+    assert names(file.parent) == ["model"]
+
+
+def test_leftovers_of_killed_writers_are_removed(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    old, young = (file.with_name(f"model.{name}.tmp") for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    PackedCache(file, SOURCE, SHAPES).tensors(Filler())
+    assert names(file.parent) == ["model", "model.young.tmp"]
+
+
+def test_unwritable_folder_packs_in_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").touch()
+    filler = Filler()
+    with caplog.at_level(logging.WARNING):
+        tensors = PackedCache(tmp_path / "cache" / "model", SOURCE, SHAPES).tensors(filler)
+    filler.check(tensors)
+    assert "not kept" in caplog.text
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors.values())
+
+
+def test_full_disk_packs_in_memory(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    filler = Filler(error=OSError(28, "No space left on device"))
+
+    def fill(store: Store) -> None:
+        try:
+            filler(store)
+        finally:
+            filler.error = None  # the second time goes well
+
+    filler.check(PackedCache(file, SOURCE, SHAPES).tensors(fill))
+    assert "No space left on device" in caplog.text
+    assert names(file.parent) == []
+
+
+def test_writers_at_the_same_time_do_not_disturb_each_other(file: Path) -> None:
+    fillers = [Filler() for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda f: PackedCache(file, SOURCE, SHAPES).tensors(f), fillers))
+    for filler, tensors in zip(fillers, results, strict=True):
+        filler.check(tensors)
+    assert names(file.parent) == ["model"]

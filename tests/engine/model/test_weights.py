@@ -1,0 +1,169 @@
+"""Loaded weights equal what transformers makes of the same folder; packing happens once."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers.integrations.bitnet import unpack_weights
+
+from engine.kernels.packing import PackedTernary, unpack_ternary
+from engine.model.weights import ModelWeights, load_weights
+from tests.engine.model.editable import Q_PROJ, EditableCheckpoint
+from tests.tiny_model import VARIANTS, reference_model, round_master, write_checkpoint
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    folders: dict[str, Path] = {}
+
+    def make(variant: str) -> Path:
+        if variant not in folders:
+            folder = tmp_path_factory.mktemp("tiny") / variant
+            folders[variant] = write_checkpoint(VARIANTS[variant], folder)
+        return folders[variant]
+
+    return make
+
+
+def ours(matrix: PackedTernary) -> Tensor:
+    weights = unpack_ternary(matrix.codes, matrix.out_features, matrix.in_features)
+    return weights * matrix.row_scales[:, None]
+
+
+def theirs(*linears: Any) -> Tensor:
+    return torch.cat([_dequantized(linear) for linear in linears])
+
+
+def _dequantized(linear: Any) -> Tensor:
+    """What transformers multiplies by: of AutoBitLinear online and offline, and of BitLinear."""
+    weight: Tensor
+    if linear.weight.dtype == torch.uint8:
+        weight = unpack_weights(linear.weight, torch.float32) * (1 / linear.weight_scale)
+    elif linear.online_quant:
+        weight = round_master(linear.weight)
+    else:
+        weight = linear.weight * linear.weight_scale
+    return weight
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_equals_transformers(variant: str, tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    weights = load_weights(tiny(variant), tmp_path)
+    reference = reference_model(tiny(variant))
+    assert torch.equal(weights.embedding.float(), reference.model.embed_tokens.weight)
+    assert torch.equal(weights.head.float(), reference.lm_head.weight)
+    assert (weights.head is weights.embedding) == VARIANTS[variant].tied
+    assert torch.equal(weights.norm, reference.model.norm.weight)
+    for layer, block in zip(weights.layers, reference.model.layers, strict=True):
+        attention, mlp = block.self_attn, block.mlp
+        qkv = theirs(attention.q_proj, attention.k_proj, attention.v_proj)
+        assert torch.equal(ours(layer.qkv), qkv)
+        assert torch.equal(ours(layer.output), theirs(attention.o_proj))
+        assert torch.equal(ours(layer.gate_up), theirs(mlp.gate_proj, mlp.up_proj))
+        assert torch.equal(ours(layer.down), theirs(mlp.down_proj))
+        assert torch.equal(layer.input_norm, block.input_layernorm.weight)
+        assert torch.equal(layer.attn_sub_norm, attention.attn_sub_norm.weight)
+        assert torch.equal(layer.mlp_norm, block.post_attention_layernorm.weight)
+        assert torch.equal(layer.ffn_sub_norm, mlp.ffn_sub_norm.weight)
+
+
+@pytest.mark.parametrize(
+    ("variant", "dtype"),
+    [
+        ("packed_gqa", torch.bfloat16),
+        ("online_f32", torch.float32),
+        ("online_f16", torch.float32),
+    ],
+)
+def test_embedding_keeps_its_precision(
+    variant: str, dtype: torch.dtype, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    weights = load_weights(tiny(variant), tmp_path)
+    assert weights.embedding.dtype == dtype
+    assert weights.norm.dtype == torch.float32
+
+
+def test_bytes_of_the_weights(checkpoint: EditableCheckpoint, tmp_path: Path) -> None:
+    weights = load_weights(checkpoint.folder, tmp_path / "cache")
+    assert weights.embedding_bytes == 2 * 512 * 64
+    assert weights.norm_bytes == 4 * (64 + 2 * (3 * 64 + 160))
+    # 2 bits a weight in blocks of 64 rows, and 4 bytes of scale a row
+    rows_inputs = ((128, 64), (64, 64), (320, 64), (64, 160))
+    assert weights.ternary_bytes == 2 * sum(rows * (cols // 4 + 4) for rows, cols in rows_inputs)
+    parts = weights.ternary_bytes + weights.embedding_bytes + weights.norm_bytes
+    assert weights.num_bytes == parts
+
+
+class Load:
+    """Loads one checkpoint and tells how often it was packed."""
+
+    def __init__(self, folder: Path, cache_dir: Path) -> None:
+        self.folder, self.cache_dir, self.calls = folder, cache_dir, list[tuple[str, int, int]]()
+
+    def __call__(self) -> ModelWeights:
+        return load_weights(self.folder, self.cache_dir, lambda *call: self.calls.append(call))
+
+    @property
+    def num_packings(self) -> int:
+        return sum(done == 0 for _, done, _ in self.calls)
+
+
+@pytest.fixture
+def load(checkpoint: EditableCheckpoint, tmp_path: Path) -> Load:
+    return Load(checkpoint.folder, tmp_path / "cache")
+
+
+def test_packed_once_with_its_progress_shown(load: Load) -> None:
+    first, second = load(), load()
+    assert load.calls == [("Packing weights", done, 2) for done in range(3)]
+    assert len(list(load.cache_dir.iterdir())) == 1
+    assert torch.equal(first.layers[1].down.codes, second.layers[1].down.codes)
+
+
+def test_changed_weights_are_noticed(checkpoint: EditableCheckpoint, load: Load) -> None:
+    """Even where size and time stay as they were."""
+    load()
+    times = checkpoint.weights_file.stat().st_atime_ns, checkpoint.weights_file.stat().st_mtime_ns
+    checkpoint.tensors[Q_PROJ].fill_(0b10_10_10_10)
+    checkpoint.write()
+    load()
+    assert load.num_packings == 2
+    checkpoint.tensors[Q_PROJ].fill_(0b00_00_00_00)
+    checkpoint.write()
+    os.utime(checkpoint.weights_file, ns=times)
+    weights = load()
+    assert load.num_packings == 3
+    assert (ours(weights.layers[0].qkv)[:64] < 0).all()
+
+
+def test_changed_config_is_noticed(checkpoint: EditableCheckpoint, load: Load) -> None:
+    before = load().layers[0].down.row_scales[0].item()
+    checkpoint.config["quantization_config"]["linear_class"] = "bitlinear"
+    checkpoint.write()
+    after = load().layers[0].down.row_scales[0].item()
+    assert load.num_packings == 2
+    assert after == pytest.approx(1 / before)
+
+
+def test_touched_weights_are_packed_again(checkpoint: EditableCheckpoint, load: Load) -> None:
+    load()
+    os.utime(checkpoint.weights_file, (1, 1))
+    load()
+    assert load.num_packings == 2
+
+
+def test_checkpoints_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
+    for parent in ("a", "b"):
+        folder = EditableCheckpoint.make(tmp_path / parent / "model").folder
+        load_weights(folder, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_torch_gets_its_threads_back(load: Load) -> None:
+    before = torch.get_num_threads()
+    load()
+    assert torch.get_num_threads() == before
