@@ -8,13 +8,14 @@ import os
 from engine.kernels._native import supported_isas
 from engine.kernels.native import NativeProgram
 from engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
-from engine.kernels.program import AttentionShape, Program, QuantizedRows, Rows
+from engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
 from engine.kernels.reference_program import ReferenceProgram
 from engine.kernels.step import CACHE_TOKENS, Sampling, Step
 
 __all__ = [
     "CACHE_TOKENS",
     "AttentionShape",
+    "KVDtype",
     "NativeProgram",
     "PackedTernary",
     "Program",

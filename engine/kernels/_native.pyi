@@ -33,6 +33,7 @@ class Program:
         head_size: int,
         num_layers: int,
         num_blocks: int,
+        cache_type: str,
         cos: Tensor,
         sin: Tensor,
     ) -> None: ...

@@ -38,6 +38,7 @@ class NativeProgram:
                 attention.head_size,
                 attention.num_layers,
                 attention.num_blocks,
+                attention.kv_dtype,
                 attention.cos,
                 attention.sin,
             )

@@ -7,12 +7,15 @@ that nothing but arithmetic happens between the first and the last matrix of a s
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from engine.kernels.packing import PackedTernary
 from engine.kernels.step import Floats, Ints, Sampling, Step
+
+
+KVDtype = Literal["float16", "float32", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,8 @@ class QuantizedRows:
 class AttentionShape:
     """What attention needs to know before it is recorded.
 
-    cos, sin: float32 [positions, head_size / 2], the rotary tables.
+    cos, sin: float32 [positions, head_size / 2], the rotary tables. kv_dtype: what the cache
+    holds; int8 has a scale for each token and head.
     """
 
     num_layers: int
@@ -48,6 +52,7 @@ class AttentionShape:
     num_blocks: int  # of CACHE_TOKENS tokens, in each layer's cache
     cos: Tensor
     sin: Tensor
+    kv_dtype: KVDtype = "float16"
 
     @property
     def query_size(self) -> int:
@@ -88,7 +93,7 @@ class Program(Protocol):
         """Record: rotary positions on queries (in place) and keys; keys and values are stored.
 
         qkv: [T, (H + 2 G) D], heads of queries, keys, values. Queries end up scaled by
-        1 / sqrt(D); keys and values go to the layer's cache slots as float16.
+        1 / sqrt(D); keys and values go to the layer's cache slots in the cache's type.
         """
 
     def attention(self, qkv: Rows, layer: int) -> Rows:

@@ -44,6 +44,19 @@ def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
     return sums * (scales[:, None] * weight.row_scales.to(q.device))
 
 
+def as_cached(x: Tensor, kv_dtype: str) -> Tensor:
+    """Return keys or values [T, G, D] as a cache of this type gives them back, float32.
+
+    int8 is rounded by the largest magnitude of each token and head.
+    """
+    if kv_dtype == "float32":
+        return x
+    if kv_dtype == "float16":
+        return x.half().float()
+    scale = x.abs().amax(-1, keepdim=True).clamp(min=1e-30)
+    return (x * (127.0 / scale)).round() * (scale / 127.0)
+
+
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate pairs (i, i + D/2) of each head. x: [T, heads, D]; cos, sin: [T, D/2]."""
     low, high = x.chunk(2, dim=-1)
@@ -58,7 +71,7 @@ def attention(queries: Tensor, keys: Tensor, values: Tensor, positions: Tensor) 
     keys 0 .. position. Returns [T, H, D].
     """
     group = queries.shape[1] // keys.shape[1]
-    keys, values = (kv.float().repeat_interleave(group, dim=1) for kv in (keys, values))
+    keys, values = (kv.repeat_interleave(group, dim=1) for kv in (keys, values))
     scores = torch.einsum("thd,lhd->htl", queries, keys)
     ahead = torch.arange(keys.shape[0], device=keys.device) > positions[:, None]
     weights = scores.masked_fill(ahead, -torch.inf).softmax(-1)

@@ -34,7 +34,7 @@ class ReferenceProgram:
             self._cos, self._sin = self._move(attention.cos), self._move(attention.sin)
             cache = (attention.num_layers, 2, attention.num_blocks * CACHE_TOKENS)
             heads = (attention.num_kv_heads, attention.head_size)
-            self._cache = torch.zeros(*cache, *heads, dtype=torch.float16, device=self._device)
+            self._cache = torch.zeros(*cache, *heads, device=self._device)  # rounded, as floats
 
     @property
     def num_threads(self) -> int:
@@ -117,8 +117,10 @@ class ReferenceProgram:
             queries, keys, values = heads.tensor_split((shape.num_heads, first_value), dim=1)
             cos, sin = self._cos[step["positions"]], self._sin[step["positions"]]
             queries = reference.rotate(queries, cos, sin) * shape.head_size**-0.5
-            self._cache[layer, 0, step["slots"]] = reference.rotate(keys, cos, sin).half()
-            self._cache[layer, 1, step["slots"]] = values.half()
+            keys = reference.rotate(keys, cos, sin)
+            slots = step["slots"]
+            self._cache[layer, 0, slots] = reference.as_cached(keys, shape.kv_dtype)
+            self._cache[layer, 1, slots] = reference.as_cached(values, shape.kv_dtype)
             self._rows[qkv.index] = torch.cat([queries, keys, values], dim=1).flatten(1)
 
         self._ops.append(("rotate_and_store", run))

@@ -8,7 +8,7 @@ the head is ternary and rounds its own input to int8. Records operations; comput
 import torch
 from torch import Tensor
 
-from engine.kernels import AttentionShape, Program, Rows
+from engine.kernels import AttentionShape, KVDtype, Program, Rows
 from engine.model.config import ModelConfig
 from engine.model.weights import LayerWeights, ModelWeights
 
@@ -42,7 +42,10 @@ def _feed_forward(program: Program, x: Rows, layer: LayerWeights, eps: float) ->
 
 
 def attention_shape(
-    config: ModelConfig, max_context_tokens: int, num_blocks: int
+    config: ModelConfig,
+    max_context_tokens: int,
+    num_blocks: int,
+    kv_dtype: KVDtype = "float16",
 ) -> AttentionShape:
     """Describe the network's attention, with rotary tables for positions below the limit."""
     cos, sin = rotary_tables(config.head_size, config.rope_theta, max_context_tokens)
@@ -54,6 +57,7 @@ def attention_shape(
         num_blocks,
         cos,
         sin,
+        kv_dtype,
     )
 
 

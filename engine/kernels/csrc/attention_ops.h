@@ -36,19 +36,33 @@ class RotateAndStore final : public Op {
     for (size_t h = 0; h < shape_.num_heads; ++h, head += d)
       kernels_.rotate(head, cos, sin, scale, half, head);
 
-    const size_t slot = size_t(step.slots[t]);
-    const size_t block = slot / kCacheTokens * cache_.block_stride, offset = slot % kCacheTokens;
-    uint16_t* keys = cache_.keys[layer_].get() + block;
-    uint16_t* values = cache_.values[layer_].get() + block;
+    const size_t block = size_t(step.slots[t]) / kCacheTokens;
+    const size_t token = size_t(step.slots[t]) % kCacheTokens;
+    KVCache::Part &keys = cache_.keys[layer_], &values = cache_.values[layer_];
     for (size_t g = 0; g < shape_.num_kv_heads; ++g, head += d) {
       kernels_.rotate(head, cos, sin, 1.0f, half, head);
-      kernels_.store_half(head, d, keys + g * cache_.head_stride + offset, kCacheTokens);
+      store(head, cache_.at(keys, block, g, token), kCacheTokens,
+            cache_.scale_at(keys, block, g, token));
     }
     for (size_t g = 0; g < shape_.num_kv_heads; ++g, head += d)
-      kernels_.store_half(head, d, values + g * cache_.head_stride + offset * d, 1);
+      store(head, cache_.at(values, block, g, token * d), 1,
+            cache_.scale_at(values, block, g, token));
   }
 
  private:
+  // One head's D floats, `stride` elements apart.
+  void store(const float* x, void* y, size_t stride, float* scale) const {
+    const size_t d = shape_.head_size;
+    switch (cache_.type) {
+      case CacheType::kFloat16:
+        return kernels_.store_half(x, d, static_cast<uint16_t*>(y), stride);
+      case CacheType::kInt8:
+        return kernels_.store_int8(x, d, static_cast<int8_t*>(y), stride, scale);
+      case CacheType::kFloat32:
+        for (size_t i = 0; i < d; ++i) static_cast<float*>(y)[i * stride] = x[i];
+    }
+  }
+
   const KernelTable& kernels_;
   AttentionShape shape_;
   const float *cos_, *sin_;
@@ -99,13 +113,15 @@ class Attention final : public Op {
  public:
   Attention(const KernelTable& kernels, AttentionShape shape, const AttentionPlan& plan, Rows& qkv,
             KVCache& cache, size_t layer, Rows& out)
-      : kernels_(kernels),
-        shape_(shape),
+      : shape_(shape),
         plan_(plan),
         qkv_(qkv),
         cache_(cache),
         layer_(layer),
-        out_(out) {}
+        out_(out),
+        attend_(cache.type == CacheType::kFloat16 ? kernels.attend_half
+                : cache.type == CacheType::kInt8  ? kernels.attend_int8
+                                                  : kernels.attend_float) {}
 
   size_t num_tiles(const Step&) const override { return plan_.tiles().size(); }
 
@@ -122,18 +138,22 @@ class Attention final : public Op {
         tile.positions[q] = step.positions[t];
       }
     tile.block_table = step.block_tables + part.request * step.table_width;
-    tile.keys = cache_.keys[layer_].get() + part.kv_head * cache_.head_stride;
-    tile.values = cache_.values[layer_].get() + part.kv_head * cache_.head_stride;
+    KVCache::Part &keys = cache_.keys[layer_], &values = cache_.values[layer_];
+    tile.keys = cache_.at(keys, 0, part.kv_head, 0);
+    tile.values = cache_.at(values, 0, part.kv_head, 0);
     tile.block_stride = cache_.block_stride;
-    kernels_.attend(tile);
+    tile.key_scales = cache_.scale_at(keys, 0, part.kv_head, 0);
+    tile.value_scales = cache_.scale_at(values, 0, part.kv_head, 0);
+    tile.scale_stride = cache_.scale_stride;
+    attend_(tile);
   }
 
  private:
-  const KernelTable& kernels_;
   AttentionShape shape_;
   const AttentionPlan& plan_;
   Rows& qkv_;
   KVCache& cache_;
   size_t layer_;
   Rows& out_;
+  void (*attend_)(const AttentionTile& tile);
 };

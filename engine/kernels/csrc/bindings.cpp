@@ -90,6 +90,13 @@ std::vector<std::string> supported_isas() {
   return names;
 }
 
+CacheType cache_type(const std::string& name) {
+  if (name == "float16") return CacheType::kFloat16;
+  if (name == "float32") return CacheType::kFloat32;
+  if (name == "int8") return CacheType::kInt8;
+  throw std::invalid_argument("unknown cache type '" + name + "'; known: float16, float32, int8");
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -120,16 +127,16 @@ NB_MODULE(_native, m) {
       .def(
           "set_attention",
           [](Program& p, size_t heads, size_t kv_heads, size_t head_size, size_t layers,
-             size_t blocks, Matrix cos, Matrix sin) {
+             size_t blocks, const std::string& cache, Matrix cos, Matrix sin) {
             if (cos.shape(1) * 2 != head_size || sin.shape(1) * 2 != head_size ||
                 cos.shape(0) != sin.shape(0))
               throw nb::value_error(
                   "set_attention: rotary tables must be [positions, head_size / 2]");
-            p.set_attention({heads, kv_heads, head_size}, layers, blocks, cos.data(), sin.data(),
-                            cos.shape(0));
+            p.set_attention({heads, kv_heads, head_size}, cache_type(cache), layers, blocks,
+                            cos.data(), sin.data(), cos.shape(0));
           },
           "num_heads"_a, "num_kv_heads"_a, "head_size"_a, "num_layers"_a, "num_blocks"_a,
-          nb::arg("cos").noconvert(), nb::arg("sin").noconvert())
+          "cache_type"_a, nb::arg("cos").noconvert(), nb::arg("sin").noconvert())
       .def(
           "embed", [](Program& p, Words t, size_t out) { p.embed(table(t), out); },
           nb::arg("table").noconvert(), "out"_a)

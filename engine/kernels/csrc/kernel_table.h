@@ -28,9 +28,12 @@ struct AttentionTile {
   float* outputs[kMaxQueries];        // D floats each
   int32_t positions[kMaxQueries];     // a query sees the tokens 0..position
   const int32_t* block_table;
-  const uint16_t* keys;    // float16 [blocks, block_stride]: here [D, kCacheTokens] of this head
-  const uint16_t* values;  // float16 [blocks, block_stride]: here [kCacheTokens, D] of this head
-  size_t block_stride;     // in elements
+  const void* keys;         // [blocks, block_stride] elements: here [D, kCacheTokens] of this head
+  const void* values;       // [blocks, block_stride] elements: here [kCacheTokens, D] of this head
+  size_t block_stride;      // in elements
+  const float* key_scales;  // int8 alone: [blocks, scale_stride], here [kCacheTokens] of this head
+  const float* value_scales;  // likewise
+  size_t scale_stride;
 };
 
 struct KernelTable {
@@ -65,7 +68,13 @@ struct KernelTable {
   // n floats to float16, half to even; y advances by `stride` elements.
   void (*store_half)(const float* x, size_t n, uint16_t* y, size_t stride);
 
-  void (*attend)(const AttentionTile& tile);
+  // n floats to int8 by their largest magnitude, half to even: x ~ y * scale.
+  void (*store_int8)(const float* x, size_t n, int8_t* y, size_t stride, float* scale);
+
+  // One function for each type that a cache can hold.
+  void (*attend_half)(const AttentionTile& tile);
+  void (*attend_float)(const AttentionTile& tile);
+  void (*attend_int8)(const AttentionTile& tile);
 
   // logits[s][v] = dot(weight row v, x[s]) for 1..kHeadTileRows rows and any number of x rows.
   void (*head_bfloat)(const uint16_t* weight, size_t rows, const float* x, size_t x_stride,

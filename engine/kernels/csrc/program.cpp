@@ -29,14 +29,15 @@ size_t Program::add_quantized_rows(size_t width) {
   return quantized_rows_.size() - 1;
 }
 
-void Program::set_attention(AttentionShape shape, size_t num_layers, size_t num_cache_blocks,
-                            const float* cos, const float* sin, size_t num_positions) {
+void Program::set_attention(AttentionShape shape, CacheType type, size_t num_layers,
+                            size_t num_cache_blocks, const float* cos, const float* sin,
+                            size_t num_positions) {
   require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0 &&
               shape.head_size % 2 == 0,
           "attention: heads must be a multiple of KV heads, and the head size even");
   shape_ = shape;
-  cache_ =
-      std::make_unique<KVCache>(num_layers, num_cache_blocks, shape.num_kv_heads, shape.head_size);
+  cache_ = std::make_unique<KVCache>(type, num_layers, num_cache_blocks, shape.num_kv_heads,
+                                     shape.head_size);
   plan_ = std::make_unique<AttentionPlan>(shape);
   cos_.assign(cos, cos + num_positions * shape.head_size / 2);
   sin_.assign(sin, sin + num_positions * shape.head_size / 2);

@@ -32,8 +32,9 @@ class Program {
   QuantizedRows& quantized_rows(size_t index) { return *quantized_rows_.at(index); }
 
   // The attention's shape, cache and rotary tables [positions, D/2], before its operations.
-  void set_attention(AttentionShape shape, size_t num_layers, size_t num_cache_blocks,
-                     const float* cos, const float* sin, size_t num_positions);
+  void set_attention(AttentionShape shape, CacheType type, size_t num_layers,
+                     size_t num_cache_blocks, const float* cos, const float* sin,
+                     size_t num_positions);
 
   // Operations, in order of execution.
   void embed(Table table, size_t out);

@@ -98,3 +98,17 @@ void rotate(const float* x, const float* cos, const float* sin, float scale, siz
 void store_half(const float* x, size_t n, uint16_t* y, size_t stride) {
   for (size_t i = 0; i < n; ++i) y[i * stride] = Lanes::half(x[i]);
 }
+
+void store_int8(const float* x, size_t n, int8_t* y, size_t stride, float* scale) {
+  float absmax = 1e-30f, poison = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    absmax = __builtin_fmaxf(absmax, __builtin_fabsf(x[i]));
+    poison += x[i] * 0.0f;
+  }
+  const float factor = 127.0f / absmax;
+  for (size_t i = 0; i < n; ++i) {
+    const float scaled = x[i] * factor;
+    y[i * stride] = scaled == scaled ? int8_t(__builtin_lrintf(scaled)) : int8_t(0);
+  }
+  *scale = absmax / 127.0f + poison;
+}

@@ -35,6 +35,7 @@ struct Lanes {
   }
   static Float difference(const int32_t* a, int32_t b) { return float(*a - b); }
   static Float load_half(const uint16_t* p) { return portable_from_half(*p); }
+  static Float load_int8(const int8_t* p) { return float(*p); }
   static Float load_bfloat(const uint16_t* p) { return bits_to_float(uint32_t(*p) << 16); }
   static float from_half(uint16_t h) { return portable_from_half(h); }
   static uint16_t half(float v) { return portable_half(v); }
@@ -71,7 +72,10 @@ const KernelTable scalar_kernels = {
     gated_norm_quantize,
     rotate,
     store_half,
-    attend,
+    store_int8,
+    attend<HalfCache>,
+    attend<FloatCache>,
+    attend<Int8Cache>,
     head_bfloat,
     head_float,
     largest,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.kernels import AttentionShape, Step
+from engine.kernels import AttentionShape, KVDtype, ReferenceProgram, Step
 from engine.model.bitnet import rotary_tables
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import request_step
@@ -13,10 +13,21 @@ NATIVE = BACKENDS[1:]
 SHAPES = [(4, 1, 16), (4, 4, 8), (6, 3, 20), (20, 5, 128), (9, 1, 34)]  # heads, KV heads, head size
 NUM_BLOCKS = 12
 
+# Both sides round keys and values alike, but where the rotation's own rounding (2^-24) tips a
+# value to the next step of the cache's type: that moves a score, a dot product of size ~1, by up
+# to a step over sqrt(D), and an output, an average of values of magnitude <= 5, in proportion.
+TOLERANCES: dict[KVDtype, float] = {
+    "float32": 5 * 2.0**-18,
+    "float16": 5 * 2.0**-10,
+    "int8": 5 * 2.0**-7,
+}
 
-def attention_shape(heads: int, kv_heads: int, head_size: int) -> AttentionShape:
+
+def attention_shape(
+    heads: int, kv_heads: int, head_size: int, kv_dtype: KVDtype = "float16"
+) -> AttentionShape:
     cos, sin = rotary_tables(head_size, 10_000.0, 128)
-    return AttentionShape(1, heads, kv_heads, head_size, NUM_BLOCKS, cos, sin)
+    return AttentionShape(1, heads, kv_heads, head_size, NUM_BLOCKS, cos, sin, kv_dtype)
 
 
 class AttentionUnderTest:
@@ -29,7 +40,7 @@ class AttentionUnderTest:
         self._out = self.program.attention(self._qkv, 0)
 
     def run(self, qkv: np.ndarray, step: Step) -> np.ndarray:
-        if hasattr(self.program, "_rows") and isinstance(self.program._rows, list):
+        if isinstance(self.program, ReferenceProgram):
             self.program._rows[self._qkv.index] = torch.from_numpy(qkv.copy())
         else:
             self.program.read(self._qkv)[: len(qkv)] = qkv
@@ -39,14 +50,12 @@ class AttentionUnderTest:
 
 @pytest.mark.parametrize("backend", NATIVE)
 @pytest.mark.parametrize(("heads", "kv_heads", "head_size"), SHAPES)
-def test_equals_the_reference(backend: str, heads: int, kv_heads: int, head_size: int) -> None:
-    """A batch of a first chunk, a later chunk and two decodes, in scattered blocks.
-
-    Keys and values are the same float16 on both sides, but where rotation rounds to the other
-    side (2^-11 relative). A score is a dot product of size ~1, so its error, and the relative one
-    of a weight, stay below 2^-10; outputs are averages of values of magnitude <= 5.
-    """
-    shape = attention_shape(heads, kv_heads, head_size)
+@pytest.mark.parametrize("kv_dtype", TOLERANCES)
+def test_equals_the_reference(
+    backend: str, heads: int, kv_heads: int, head_size: int, kv_dtype: KVDtype
+) -> None:
+    """A batch of a first chunk, a later chunk and two decodes, in scattered blocks."""
+    shape = attention_shape(heads, kv_heads, head_size, kv_dtype)
     rng = np.random.default_rng(head_size)
     ours, reference = (AttentionUnderTest(b, shape) for b in (backend, "reference"))
     batches = [
@@ -56,15 +65,18 @@ def test_equals_the_reference(backend: str, heads: int, kv_heads: int, head_size
     for batch in batches:
         step = request_step(batch)
         qkv = rng.standard_normal((len(step.positions), shape.qkv_size)).astype(np.float32)
-        np.testing.assert_allclose(ours.run(qkv, step), reference.run(qkv, step), atol=5 * 2.0**-10)
+        np.testing.assert_allclose(
+            ours.run(qkv, step), reference.run(qkv, step), atol=TOLERANCES[kv_dtype]
+        )
 
 
 @pytest.mark.parametrize("backend", NATIVE)
 @pytest.mark.parametrize(("heads", "kv_heads", "head_size"), SHAPES)
+@pytest.mark.parametrize("kv_dtype", TOLERANCES)
 def test_chunking_and_company_change_no_bit(
-    backend: str, heads: int, kv_heads: int, head_size: int
+    backend: str, heads: int, kv_heads: int, head_size: int, kv_dtype: KVDtype
 ) -> None:
-    shape = attention_shape(heads, kv_heads, head_size)
+    shape = attention_shape(heads, kv_heads, head_size, kv_dtype)
     rng = np.random.default_rng(head_size)
     qkv = rng.standard_normal((40, shape.qkv_size)).astype(np.float32)
     alone = AttentionUnderTest(backend, shape).run(qkv, request_step([(0, 40, [0, 1, 2])]))
@@ -82,9 +94,10 @@ def test_chunking_and_company_change_no_bit(
 
 
 @pytest.mark.parametrize("backend", NATIVE)
-def test_another_requests_infinities_stay_out(backend: str) -> None:
+@pytest.mark.parametrize("kv_dtype", TOLERANCES)
+def test_another_requests_infinities_stay_out(backend: str, kv_dtype: KVDtype) -> None:
     """A block that a broken request left behind must not leak through masked tokens."""
-    shape = attention_shape(4, 2, 16)
+    shape = attention_shape(4, 2, 16, kv_dtype)
     under_test = AttentionUnderTest(backend, shape)
     under_test.run(np.full((16, shape.qkv_size), np.inf, np.float32), request_step([(0, 16, [1])]))
     qkv = np.random.default_rng(0).standard_normal((3, shape.qkv_size)).astype(np.float32)
