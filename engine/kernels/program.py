@@ -14,7 +14,6 @@ from torch import Tensor
 from engine.kernels.packing import PackedTernary
 from engine.kernels.step import Floats, Ints, Sampling, Step
 
-
 KVDtype = Literal["float16", "float32", "int8"]
 
 

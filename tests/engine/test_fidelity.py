@@ -3,9 +3,8 @@
 transformers computes in float32 on the same ternary weights, and our cache holds float32 here, so
 all that differs is the order of float sums: 1e-6 of the logits' spread was seen, in every
 variant. One thing amplifies it: a value next to the middle of two int8 steps may round to
-different ones, and these tiny random networks are chaotic. It shows as a rare position, one in
-hundreds, where the logits differ by a few percent of their spread (0.06 was the largest seen),
-and so as a rare greedy continuation that leaves the other's path.
+different ones, about once in a hundred tokens. In networks this small a step is not: from there
+on the logits differ by a few percent of their spread (0.06 was the largest seen).
 """
 
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from tests.tiny_model import VARIANTS, reference_model, write_checkpoint
 MAX_CONTEXT = 128
 MAX_TOKENS = 48
 NUM_GREEDY = 64
+MAX_DIFFERENCE = 0.25  # of logits, in units of their spread; four times what was seen
 
 
 class Model:
@@ -92,39 +92,46 @@ def test_logits_agree(
         expected = reference(torch.tensor([prompt])).logits[0].numpy()
     differences = np.abs(ours - expected).max(axis=1) / expected.std()
     assert np.median(differences) < 1e-5
-    assert differences.max() < 0.25
+    assert differences.max() < MAX_DIFFERENCE
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_greedy_tokens_agree(
     variant: str, checkpoint: Callable[[str], tuple[Path, Any]], tmp_path: Path
 ) -> None:
-    """64 tokens are equal after at least two of three prompts; one may meet a rounding tie."""
+    """Decoding along transformers' 64 greedy tokens, ours are the same, one by one.
+
+    At most two may be near ties instead: tokens whose logits lie closer than a rounding tie moves
+    them (MAX_DIFFERENCE).
+    """
     folder, reference = checkpoint(variant)
     model = Model(folder, tmp_path, "native")
+    prompt = prompt_of(model.vocab_size)
     never = reference.generation_config.eos_token_id
-    equal = []
-    for seed in range(3):
-        prompt = prompt_of(model.vocab_size, seed)
-        with torch.inference_mode():
-            expected = reference.generate(
-                torch.tensor([prompt]),
-                attention_mask=torch.ones(1, len(prompt)),
-                max_new_tokens=NUM_GREEDY,
-                suppress_tokens=never,
-                do_sample=False,
-            )
-        equal.append(expected[0].tolist() == prompt + greedy(model, prompt, never))
-    assert sum(equal) >= 2
+    with torch.inference_mode():
+        expected = reference.generate(
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt)),
+            max_new_tokens=NUM_GREEDY,
+            suppress_tokens=never,
+            do_sample=False,
+        )[0].tolist()[len(prompt) :]
+    gaps = gaps_to_greedy(model, prompt, expected, never)
+    assert len(gaps) == NUM_GREEDY
+    assert sum(gap > 0 for gap in gaps) <= 2
+    assert max(gaps) < 2 * MAX_DIFFERENCE
 
 
-def greedy(model: Model, prompt: list[int], never: list[int]) -> list[int]:
-    """The most likely NUM_GREEDY tokens, one at a time."""
-    pending, cached, output = prompt, 0, list[int]()
-    while len(output) < NUM_GREEDY:
+def gaps_to_greedy(
+    model: Model, prompt: list[int], tokens: list[int], never: list[int]
+) -> list[float]:
+    """How far each token's logit lies below the largest, in units of the logits' spread."""
+    pending, cached, gaps = prompt, 0, []
+    for token in tokens:
         logits = model.logits(pending, cached)[-1]
+        spread = logits.std()
         logits[never] = -np.inf
+        gaps.append(float((logits.max() - logits[token]) / spread))
         cached += len(pending)
-        pending = [int(logits.argmax())]
-        output += pending
-    return output
+        pending = [token]
+    return gaps
