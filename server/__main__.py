@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CheckpointError, ConfigError) as error:
         print(f"sterna: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return code
 
 

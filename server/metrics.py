@@ -9,7 +9,13 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -32,6 +38,7 @@ class Metrics:
     """The metrics of one app, in a registry of their own."""
 
     def __init__(self, read_stats: Callable[[], EngineStats]) -> None:
+        disable_created_metrics()  # a time beside each counter, which nobody asks for
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "sterna_requests",
