@@ -45,7 +45,6 @@ class Scheduler:
         """
         num_decoding = sum(r.num_pending_tokens == 1 for r in self.running)
         prompt_budget = self._max_batch_tokens - num_decoding
-        num_preemptions = self.num_preemptions
         batch: list[BatchEntry] = []
         for request in tuple(self.running):
             if request not in self.running:
@@ -55,9 +54,7 @@ class Scheduler:
             if num_tokens and self._make_room(request, num_tokens):
                 batch.append(BatchEntry(request, num_tokens))
                 prompt_budget -= num_tokens if pending > 1 else 0
-        if self.num_preemptions == num_preemptions:  # had we preempted, there would be no room
-            batch += self._admit(prompt_budget)
-        return batch
+        return batch + self._admit(prompt_budget)
 
     def update(self, batch: Sequence[BatchEntry], sampled: Sequence[int | None]) -> list[Request]:
         """Apply the result of a step: one token for each entry that samples, in order.
@@ -81,8 +78,9 @@ class Scheduler:
     def _admit(self, prompt_budget: int) -> list[BatchEntry]:
         """Start waiting requests, oldest first, while tokens and blocks last.
 
-        The whole prompt must fit, and leave each running request one block to grow into: else it
-        would soon be preempted again, for nothing.
+        All tokens of a request must fit, and leave each running one a block to grow into: else it
+        would soon be preempted, for nothing. One preempted in this step never comes straight back:
+        it needs every block it gave up, and some are taken.
         """
         batch: list[BatchEntry] = []
         while self.waiting and prompt_budget and len(self.running) < self._max_batch_requests:

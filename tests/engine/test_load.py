@@ -70,6 +70,15 @@ def test_default_cache_holds_full_contexts_of_all_requests(config: EngineConfig)
     assert stats.kv_blocks_total == 2 * 512 // 16
 
 
+def test_default_cache_leaves_room_for_the_weights(
+    config: EngineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stats = AsyncEngine.load(replace(config, kv_cache_tokens=16)).stats()
+    free_bytes = stats.weight_bytes + 10 * stats.kv_cache_bytes  # of which the cache gets half
+    monkeypatch.setattr("engine.load.free_memory_bytes", lambda: free_bytes)
+    assert AsyncEngine.load(config).stats().kv_blocks_total == 5
+
+
 @pytest.mark.parametrize("setting", ["max_context_tokens", "kv_cache_tokens"])
 def test_request_that_can_never_fit_is_refused(config: EngineConfig, setting: str) -> None:
     engine = AsyncEngine.load(replace(config, **{setting: 64}))  # type: ignore[arg-type]
