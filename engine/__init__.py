@@ -14,6 +14,7 @@ from engine.errors import (
 from engine.facts import ModelInfo
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import FinishReason, SamplingParams
+from engine.synth import synthesize_checkpoint
 
 __all__ = [
     "AsyncEngine",
@@ -30,4 +31,5 @@ __all__ = [
     "RequestError",
     "SamplingParams",
     "TokenOutput",
+    "synthesize_checkpoint",
 ]

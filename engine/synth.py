@@ -10,6 +10,7 @@ is not quite that of the models before it.
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod, sqrt
 from pathlib import Path
@@ -78,23 +79,39 @@ def synthesize_checkpoint(
     """Write a random packed checkpoint of the shape called ``like`` into a new or empty folder.
 
     Needs little memory. ``progress`` is told of bytes written and bytes in all. Raises ConfigError
-    for an unknown shape and for a folder that is not empty or cannot be written.
+    for an unknown shape, a negative seed, and a folder that is not empty or cannot be written.
     """
     if like not in SHAPES:
         raise ConfigError(f"unknown shape {like!r}, expected one of {', '.join(SHAPES)}")
+    if seed < 0:
+        raise ConfigError(f"seed must be 0 or more, found {seed}")
+    shape = SHAPES[like]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ConfigError(f"{folder}: found files, expected a new or empty folder")
-        shape = SHAPES[like]
-        _write_configs(folder, shape)
-        write_tokenizer(folder, shape.vocab_size, shape.max_context_tokens)
-        tensors = list(_random_tensors(read_model_config(folder), seed))
-        _write_safetensors(
-            folder / WEIGHTS_FILE, tensors, progress or (lambda what, done, all: None)
-        )
+        with _all_or_nothing(folder):
+            _write_configs(folder, shape)
+            write_tokenizer(folder, shape.vocab_size, shape.max_context_tokens)
+            tensors = list(_random_tensors(read_model_config(folder), seed))
+            _write_safetensors(folder / WEIGHTS_FILE, tensors, progress or _ignore)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _ignore(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Leave the folder empty, as it must be at first, unless all goes well."""
+    if any(folder.iterdir()):
+        raise ConfigError(f"{folder}: found files, expected a new or empty folder")
+    try:
+        yield
+    except BaseException:
+        for file in folder.iterdir():
+            file.unlink()
+        raise
 
 
 def _write_configs(folder: Path, shape: Shape) -> None:

@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from engine import CheckpointError, ConfigError
-from server.commands import serve
+from server.commands import serve, synth
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +30,9 @@ def _parser() -> ArgumentParser:
     serving = commands.add_parser("serve", help="serve a model over the OpenAI API")
     serve.add_arguments(serving)
     serving.set_defaults(run=serve.run)
+    synthesizing = commands.add_parser("synth", help="write a random checkpoint, for benchmarks")
+    synth.add_arguments(synthesizing)
+    synthesizing.set_defaults(run=synth.run)
     return parser
 
 

@@ -1,21 +1,19 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
 
 import logging
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
-from tqdm import tqdm
 
 from engine import AsyncEngine, ConfigError, EngineConfig
 from server import checkpoint, logs
 from server.app import create_app
+from server.commands.progress import progress_bar
 from server.dependencies import Services
 from server.settings import Settings, option, variable
 
@@ -41,7 +39,7 @@ def run(arguments: Namespace) -> int:
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
     settings = checkpoint.resolve(settings)
-    with _progress_bar() as progress:
+    with progress_bar(" layers") as progress:
         engine = AsyncEngine.load(engine_config(settings), progress)
     app = create_app(settings, engine)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
@@ -88,15 +86,3 @@ class Server(uvicorn.Server):
         """React to the first signal; a second one ends at once."""
         self._services.health.stopping = True
         super().handle_exit(sig, frame)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Draw the progress of loading on a terminal, and nowhere else."""
-    with tqdm(unit="", disable=not sys.stderr.isatty(), leave=False) as bar:
-
-        def show(what: str, done: int, total: int) -> None:
-            bar.desc, bar.n, bar.total = what, done, total
-            bar.refresh()
-
-        yield show

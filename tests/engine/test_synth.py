@@ -83,10 +83,31 @@ def test_unknown_shape(tmp_path: Path) -> None:
         synthesize_checkpoint("gpt-5", tmp_path)
 
 
+def test_negative_seed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="seed must be 0 or more, found -1"):
+        synthesize_checkpoint("tiny", tmp_path, seed=-1)
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(ConfigError, match="found files, expected a new or empty folder"):
         synthesize_checkpoint("tiny", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left"), ConfigError)],
+)
+def test_interrupted_writing_leaves_nothing(
+    tmp_path: Path, error: BaseException, raised: type[BaseException]
+) -> None:
+    def interrupt(what: str, done: int, total: int) -> None:
+        if done > total / 2:
+            raise error
+
+    with pytest.raises(raised):
+        synthesize_checkpoint("tiny", tmp_path / "tiny", progress=interrupt)
+    assert list((tmp_path / "tiny").iterdir()) == []
 
 
 def test_folder_that_cannot_be(tmp_path: Path) -> None:
