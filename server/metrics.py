@@ -38,7 +38,7 @@ class Metrics:
     """The metrics of one app, in a registry of their own."""
 
     def __init__(self, read_stats: Callable[[], EngineStats]) -> None:
-        disable_created_metrics()  # a time beside each counter, which nobody asks for
+        disable_created_metrics()  # type: ignore[no-untyped-call] # times that nobody asks for
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "sterna_requests",

@@ -84,6 +84,10 @@ def body_of(url: str, length: int = 3, **fields: Any) -> dict[str, Any]:
     return {"model": "scripted", "max_tokens": 100} | prompt | fields
 
 
+def count(services: Services, name: str, **labels: str) -> float:
+    return services.metrics.registry.get_sample_value(name, labels) or 0
+
+
 async def step(engine: AsyncEngine, model: ScriptedModel) -> None:
     """Let one step pass and wait until its outcome is known."""
     before = engine.stats().num_steps
@@ -100,7 +104,7 @@ async def test_in_decode(
 ) -> None:  # fmt: skip
     await leaver.post(url, body_of(url, stream=stream, n=n))
     await until(lambda: services.admission.num_taken == n)
-    while services.metrics.generation_tokens.collect()[0].samples[0].value < 3 * n:
+    while count(services, "sterna_generation_tokens_total") < 3 * n:
         await step(engine, model)
     leaver.leave()
     await until(lambda: services.admission.num_taken == 0)
@@ -150,8 +154,7 @@ async def test_in_the_queue_and_nobody_else_is_touched(
         model.allow(1)
         answers = [response.json() for response in await asyncio.gather(*others)]
     assert [a["choices"][0]["text"] for a in answers] == ["abcdefghij" * 10] * BATCH_REQUESTS
-    registry = services.metrics.registry
-    assert registry.get_sample_value("sterna_requests_total", {"outcome": "abort"}) == 1
+    assert count(services, "sterna_requests_total", outcome="abort") == 1
 
 
 async def test_before_anything_was_generated_for_a_stream(
@@ -160,7 +163,8 @@ async def test_before_anything_was_generated_for_a_stream(
     """The client sends its request and is gone before the server has looked at it."""
     await leaver.post(URLS[0], body_of(URLS[0], stream=True))
     leaver.leave()
-    await until(lambda: services.metrics.http_requests.collect()[0].samples != [])
+    labels = {"method": "POST", "route": URLS[0], "status": "200"}
+    await until(lambda: count(services, "sterna_http_requests_total", **labels) == 1)
     assert services.admission.num_taken == 0
     model.allow(1)
     await until(lambda: is_empty(engine.stats()))

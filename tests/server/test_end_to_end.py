@@ -30,14 +30,13 @@ NO_END = {"ignore_eos": True}  # a random model may end at once
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = write_checkpoint(VARIANTS["packed_gqa"], tmp_path_factory.mktemp("tiny") / MODEL)
-    return resolve(
-        Settings(
-            model=str(folder),
-            threads=1,
-            kv_cache_tokens=2048,
-            cache_dir=tmp_path_factory.mktemp("cache"),
-        )
-    )
+    options = {
+        "model": str(folder),
+        "threads": 1,
+        "kv_cache_tokens": 2048,
+        "cache_dir": tmp_path_factory.mktemp("cache"),
+    }
+    return resolve(Settings.load(options, environment={}))
 
 
 @pytest.fixture
