@@ -131,6 +131,15 @@ class NativeProgram:
         self._logits = self.read(out)
         return out
 
+    def read_probe(self, data: Tensor) -> None:
+        """Record: read these bytes (uint8, one-dimensional), and do nothing with them."""
+        self._weights.append(data)
+        self._program.read_probe(data)
+
+    def multiply_add_probe(self, rounds: int) -> int:
+        """Record: the ternary product's instructions on registers. Returns the multiply-adds."""
+        return self._program.multiply_add_probe(rounds)
+
     def run(self, step: Step) -> Floats:
         """See ``Program``."""
         self._program.run(

@@ -170,6 +170,32 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
   }
 }
 
+uint64_t read_bytes(const uint8_t* x, size_t n) {
+  __m256i even = _mm256_setzero_si256(), odd = even;
+  for (size_t i = 0; i < n; i += 64) {
+    even = _mm256_xor_si256(even, _mm256_loadu_si256((const __m256i*)(x + i)));
+    odd = _mm256_xor_si256(odd, _mm256_loadu_si256((const __m256i*)(x + i + 32)));
+  }
+  uint64_t words[4];
+  _mm256_storeu_si256((__m256i*)words, _mm256_xor_si256(even, odd));
+  return words[0] ^ words[1] ^ words[2] ^ words[3];
+}
+
+uint64_t multiply_add(size_t rounds) {
+  constexpr size_t kSums = 12;  // as many as a tile of 6 tokens has
+  __m256i sums[kSums], w = _mm256_set1_epi8(1), x = _mm256_set1_epi8(3);
+#pragma GCC unroll 12
+  for (size_t j = 0; j < kSums; ++j) sums[j] = _mm256_setzero_si256();
+  for (size_t i = 0; i < rounds; ++i)
+#pragma GCC unroll 12
+    for (size_t j = 0; j < kSums; ++j) {
+      __m256i product;
+      __asm__ volatile("vpmaddubsw %2, %1, %0" : "=x"(product) : "x"(w), "x"(x));
+      __asm__ volatile("vpaddw %1, %0, %0" : "+x"(sums[j]) : "x"(product));
+    }
+  return rounds * kSums * 32;
+}
+
 }  // namespace
 
 const KernelTable avx2_kernels = {
@@ -191,4 +217,6 @@ const KernelTable avx2_kernels = {
     largest,
     sum_exp,
     exp_row,
+    read_bytes,
+    multiply_add,
 };

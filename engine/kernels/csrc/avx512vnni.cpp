@@ -118,6 +118,29 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
   }
 }
 
+uint64_t read_bytes(const uint8_t* x, size_t n) {
+  __m512i even = _mm512_setzero_si512(), odd = even;
+  size_t i = 0;
+  for (; i + 128 <= n; i += 128) {
+    even = _mm512_xor_si512(even, _mm512_loadu_si512(x + i));
+    odd = _mm512_xor_si512(odd, _mm512_loadu_si512(x + i + 64));
+  }
+  if (i < n) even = _mm512_xor_si512(even, _mm512_loadu_si512(x + i));
+  return uint64_t(_mm512_reduce_add_epi64(_mm512_xor_si512(even, odd)));
+}
+
+uint64_t multiply_add(size_t rounds) {
+  constexpr size_t kSums = 24;  // as many as a tile of 6 tokens has
+  __m512i sums[kSums], w = _mm512_set1_epi8(1), x = _mm512_set1_epi8(3);
+#pragma GCC unroll 24
+  for (size_t j = 0; j < kSums; ++j) sums[j] = _mm512_setzero_si512();
+  for (size_t i = 0; i < rounds; ++i)
+#pragma GCC unroll 24
+    for (size_t j = 0; j < kSums; ++j)
+      __asm__ volatile("vpdpbusd %2, %1, %0" : "+v"(sums[j]) : "v"(w), "v"(x));
+  return rounds * kSums * 64;
+}
+
 }  // namespace
 
 const KernelTable avx512vnni_kernels = {
@@ -139,4 +162,6 @@ const KernelTable avx512vnni_kernels = {
     largest,
     sum_exp,
     exp_row,
+    read_bytes,
+    multiply_add,
 };

@@ -177,6 +177,11 @@ NB_MODULE(_native, m) {
           "x"_a, nb::arg("table").noconvert(), "logits"_a)
       .def("rotate_and_store", &Program::rotate_and_store, "qkv"_a, "layer"_a)
       .def("attention", &Program::attention, "qkv"_a, "layer"_a, "out"_a)
+      .def(
+          "read_probe",
+          [](Program& p, Array<const uint8_t, 1> data) { p.read_probe(data.data(), data.size()); },
+          nb::arg("data").noconvert())
+      .def("multiply_add_probe", &Program::multiply_add_probe, "rounds"_a)
       .def("run", run, nb::arg("token_ids").noconvert(), nb::arg("positions").noconvert(),
            nb::arg("slots").noconvert(), nb::arg("block_tables").noconvert(),
            nb::arg("query_starts").noconvert(), nb::arg("logit_rows").noconvert())

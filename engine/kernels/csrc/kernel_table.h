@@ -86,6 +86,14 @@ struct KernelTable {
   float (*largest)(const float* x, size_t n);
   double (*sum_exp)(const float* x, size_t n, float shift, float factor);
   void (*exp_row)(const float* x, size_t n, float shift, float factor, float* y);
+
+  // For benchmarks: the limits that the kernels above are held against.
+  // Reads n bytes (a multiple of 64), with nothing done but what keeps the reads from being
+  // dropped.
+  uint64_t (*read_bytes)(const uint8_t* x, size_t n);
+  // Runs the int8 multiply-add instructions of ternary_tile on registers alone.
+  // Returns the multiply-adds done, about a hundred thousand times `rounds` at most.
+  uint64_t (*multiply_add)(size_t rounds);
 };
 
 extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels, neon_kernels;

@@ -109,6 +109,16 @@ void Program::attention(size_t qkv, size_t layer, size_t out) {
                                                   layer, rows(out)));
 }
 
+void Program::read_probe(const uint8_t* data, size_t size) {
+  record("read_probe", std::make_unique<ReadProbe>(kernels_, data, size));
+}
+
+size_t Program::multiply_add_probe(size_t rounds) {
+  const size_t num_tiles = size_t(num_threads()) * 8;
+  record("multiply_add_probe", std::make_unique<MultiplyAddProbe>(kernels_, num_tiles, rounds));
+  return num_tiles * kernels_.multiply_add(1) * rounds;
+}
+
 void Program::run(const Step& step) {
   check(step);
   if (plan_) plan_->build(step);

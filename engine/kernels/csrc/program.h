@@ -12,6 +12,7 @@
 #include "attention_ops.h"
 #include "dispatch.h"
 #include "matmul_ops.h"
+#include "probe_ops.h"
 #include "row_ops.h"
 #include "sampler.h"
 #include "thread_pool.h"
@@ -45,6 +46,10 @@ class Program {
   void head(size_t x, Table table, size_t logits);
   void rotate_and_store(size_t qkv, size_t layer);
   void attention(size_t qkv, size_t layer, size_t out);
+
+  // Operations that measure the machine. The second returns the multiply-adds it will do.
+  void read_probe(const uint8_t* data, size_t size);
+  size_t multiply_add_probe(size_t rounds);
 
   void run(const Step& step);
   void sample(const float* logits, size_t stride, size_t n, const std::vector<SamplingRow>& rows,

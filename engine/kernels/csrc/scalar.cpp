@@ -60,6 +60,26 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
         }
 }
 
+uint64_t read_bytes(const uint8_t* x, size_t n) {
+  uint64_t sum = 0, word;
+  for (size_t i = 0; i < n; i += sizeof word) {
+    __builtin_memcpy(&word, x + i, sizeof word);
+    sum ^= word;
+  }
+  return sum;
+}
+
+uint64_t multiply_add(size_t rounds) {
+  constexpr size_t kSums = 16;
+  int32_t sums[kSums] = {};
+  for (size_t i = 0; i < rounds; ++i)
+    for (size_t j = 0; j < kSums; ++j) {
+      sums[j] += int32_t(i & 3) * int32_t(j);
+      __asm__ volatile("" : "+r"(sums[j]));
+    }
+  return rounds * kSums;
+}
+
 }  // namespace
 
 const KernelTable scalar_kernels = {
@@ -81,4 +101,6 @@ const KernelTable scalar_kernels = {
     largest,
     sum_exp,
     exp_row,
+    read_bytes,
+    multiply_add,
 };
