@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import torch
 from torch import Tensor
 
 from engine.errors import CheckpointError
@@ -91,7 +92,7 @@ class Checkpoint:
         info, other_info = self.files[name].tensors[name], self.files[other].tensors[other]
         if (info.dtype, info.shape) != (other_info.dtype, other_info.shape):
             return False
-        return bool((self.read(name) == self.read(other)).all())
+        return torch.equal(self.read(name).view(torch.uint8), self.read(other).view(torch.uint8))
 
 
 def _open_files(folder: Path) -> dict[str, SafetensorsFile]:

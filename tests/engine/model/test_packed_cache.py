@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -130,6 +132,25 @@ def test_interrupted_rewrite_keeps_the_old_file(file: Path) -> None:
         PackedCache(file, "changed", SHAPES).tensors(Filler(error=KeyboardInterrupt()))
     assert state(file) == before
     assert names(file.parent) == ["model"]
+
+
+def test_killed_writer_leaves_nothing_that_is_served(file: Path) -> None:
+    """A process that ends in the middle of writing, without any chance to clean up."""
+    script = f"""
+import os, torch
+from pathlib import Path
+from engine.model.packed_cache import PackedCache
+shapes = {SHAPES}
+def fill(store):
+    store("codes", torch.zeros(3, 5, 64, dtype=torch.uint8))
+    os._exit(9)
+PackedCache(Path({str(file)!r}), {SOURCE}, shapes).tensors(fill)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+    assert len(names(file.parent)) == 1  # the temporary file: the name of the true one is free
+    filler = Filler()
+    filler.check(PackedCache(file, SOURCE, SHAPES).tensors(filler))
+    assert filler.num_fills == 1
 
 
 def test_leftovers_of_killed_writers_are_removed(file: Path) -> None:
