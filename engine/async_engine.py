@@ -8,7 +8,7 @@ Nothing is locked, and neither ever waits for the other.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
@@ -19,16 +19,12 @@ from uuid import uuid4
 
 from engine.config import EngineConfig
 from engine.core import EngineCore
-from engine.errors import (
-    ContextLengthError,
-    EngineDeadError,
-    EngineError,
-    GenerationError,
-    RequestError,
-)
+from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
 from engine.facts import ModelInfo
-from engine.outputs import EngineStats, RequestFailed, TokenOutput
+from engine.load import load_core
+from engine.outputs import EngineStats, TokenOutput
 from engine.request import Request, SamplingParams
+from engine.streams import Streams
 
 STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left
 
@@ -53,7 +49,6 @@ class _Stop:
 
 
 _Command = _Add | _Abort | _Stop
-_Stream = asyncio.Queue[TokenOutput | EngineError]
 
 
 class AsyncEngine:
@@ -67,7 +62,7 @@ class AsyncEngine:
         self._model = model
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
-        self._streams: dict[str, _Stream] = {}  # unfinished requests; only the loop touches it
+        self._streams = Streams()
         self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_reason: str | None = None
@@ -82,8 +77,6 @@ class AsyncEngine:
         ``progress`` is told what is being done, how much of it is done, and how much there is.
         Raises CheckpointError, ConfigError.
         """
-        from engine.load import load_core  # noqa: PLC0415  (torch: only who loads waits for it)
-
         return cls(*load_core(config, progress))
 
     @property
@@ -136,7 +129,10 @@ class AsyncEngine:
         EngineDeadError if the engine does.
         """
         request = self._make_request(prompt_token_ids, params, request_id or uuid4().hex)
-        stream = self._submit(request)
+        if not self.is_alive:
+            raise EngineDeadError(self._end_reason or "the engine has not been started")
+        stream = self._streams.open(request.request_id)
+        self._inbox.put(_Add(request))
         try:
             while True:
                 output = await stream.get()
@@ -146,8 +142,7 @@ class AsyncEngine:
                 if output.finish_reason:
                     return
         finally:
-            if self._streams.get(request.request_id) is stream:  # not finished
-                del self._streams[request.request_id]
+            if self._streams.close(request.request_id, stream):  # it was not finished
                 self._inbox.put(_Abort(request.request_id))
 
     def _make_request(
@@ -162,51 +157,15 @@ class AsyncEngine:
         seed = secrets.randbits(64) if params.seed is None else params.seed
         return Request(request_id, list(prompt_token_ids), params, seed)
 
-    def _submit(self, request: Request) -> _Stream:
-        """Register the request's stream, then send the request to the engine thread.
-
-        A reader that is slow never holds up the engine: its stream keeps what it has not read, at
-        most max_tokens small records.
-        """
-        if not self.is_alive:
-            raise EngineDeadError(self._end_reason or "the engine has not been started")
-        if request.request_id in self._streams:
-            raise RequestError(f"request id {request.request_id!r} is in use")
-        stream = self._streams[request.request_id] = _Stream()
-        self._inbox.put(_Add(request))
-        return stream
-
-    # In the event loop, called by the engine thread.
-
-    def _dispatch(self, outputs: Sequence[TokenOutput | RequestFailed]) -> None:
-        """Hand the outputs of a step to their streams; those of withdrawn requests are dropped."""
-        for output in outputs:
-            stream = self._streams.get(output.request_id)
-            if stream is None:
-                continue
-            if isinstance(output, RequestFailed):
-                stream.put_nowait(GenerationError(output.reason))
-                del self._streams[output.request_id]
-            else:
-                stream.put_nowait(output)
-                if output.finish_reason:
-                    del self._streams[output.request_id]
-
-    def _fail_all(self, reason: str) -> None:
-        for stream in self._streams.values():
-            stream.put_nowait(EngineDeadError(reason))
-        self._streams.clear()
-
-    # In the engine thread.
-
     def _run(self) -> None:
+        """Step until told to stop: what the engine thread does, with all methods below."""
         try:
             while self._obey_commands():
                 self._note_progress()
                 if self._core.has_work:
                     outputs = self._core.step()
                     self._note_progress()
-                    self._post(self._dispatch, outputs)
+                    self._post(self._streams.dispatch, outputs)
             self._end("the engine has been stopped")
         except Exception as error:
             logger.exception("the engine thread died")
@@ -238,7 +197,7 @@ class AsyncEngine:
     def _end(self, reason: str) -> None:
         self._end_reason = reason
         self._last_progress = None
-        self._post(self._fail_all, reason)
+        self._post(self._streams.fail_all, reason)
 
     def _post(self, callback: Callable[[T], None], argument: T) -> None:
         assert self._loop is not None

@@ -1,0 +1,55 @@
+"""Where tokens wait for their readers: one queue for each unfinished request."""
+
+import asyncio
+from collections.abc import Sequence
+
+from engine.errors import EngineDeadError, EngineError, GenerationError, RequestError
+from engine.outputs import RequestFailed, TokenOutput
+
+Stream = asyncio.Queue[TokenOutput | EngineError]
+"""The outputs of one request that have not been read; an error is the last."""
+
+
+class Streams:
+    """The streams that are open, by request id. Only the event loop may touch them.
+
+    A reader that is slow holds up nobody. Its stream keeps what it has not read, which is at most
+    max_tokens small records.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, Stream] = {}
+
+    def open(self, request_id: str) -> Stream:
+        """Open the stream of a new request. Raises RequestError if there is one of that id."""
+        if request_id in self._open:
+            raise RequestError(f"request id {request_id!r} is in use")
+        stream = self._open[request_id] = Stream()
+        return stream
+
+    def close(self, request_id: str, stream: Stream) -> bool:
+        """Forget a stream that nobody reads any more; False if it had come to its end."""
+        is_open = self._open.get(request_id) is stream
+        if is_open:
+            del self._open[request_id]
+        return is_open
+
+    def dispatch(self, outputs: Sequence[TokenOutput | RequestFailed]) -> None:
+        """Hand out the outputs of a step; those of forgotten streams are dropped."""
+        for output in outputs:
+            if (stream := self._open.get(output.request_id)) is None:
+                continue
+            if isinstance(output, RequestFailed):
+                stream.put_nowait(GenerationError(output.reason))
+                is_last = True
+            else:
+                stream.put_nowait(output)
+                is_last = output.finish_reason is not None
+            if is_last:
+                del self._open[output.request_id]
+
+    def fail_all(self, reason: str) -> None:
+        """End every stream with EngineDeadError."""
+        for stream in self._open.values():
+            stream.put_nowait(EngineDeadError(reason))
+        self._open.clear()
