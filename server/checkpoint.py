@@ -7,6 +7,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
@@ -16,7 +17,7 @@ from server.settings import Settings
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 FILES = ["*.json", "*.safetensors", "*.jinja"]  # of a repository; the rest is not for us
 
 
@@ -31,7 +32,7 @@ def resolve(settings: Settings) -> Settings:
 
 
 def _locate(model: str | None) -> tuple[Path, str]:
-    if model is None:
+    if not model:
         return _builtin(), BUILTIN_NAME
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -56,6 +57,6 @@ def _download(model: str) -> Path:
         reason = "no such folder here, and no such model on the hub"
     except LocalEntryNotFoundError:
         reason = "no such folder here, and the hub cannot be reached"
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = f"download failed: {' '.join(str(error).split())}"
     raise CheckpointError(f"{model}: {reason}")

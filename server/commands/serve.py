@@ -83,6 +83,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """React to the first signal; a second one ends at once."""
+        """Turn readiness off and begin to stop; a second signal no longer waits for anyone."""
+        self.force_exit = self._services.health.stopping
         self._services.health.stopping = True
         super().handle_exit(sig, frame)

@@ -1,0 +1,51 @@
+"""The command as users run it: a process of its own, a signal, an orderly end."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.scripted import LIMIT_SECONDS
+from tests.tiny_model import VARIANTS, write_checkpoint
+
+COMMAND = [sys.executable, "-m", "server", "serve"]
+OPTIONS = ["--port", "0", "--threads", "1", "--kv-cache-tokens", "2048"]
+BODY = {"model": "tiny", "prompt": "Once", "stream": True, "max_tokens": 400, "ignore_eos": True}
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    folder = write_checkpoint(VARIANTS["packed_gqa"], tmp_path / "tiny")
+    cache = ["--cache-dir", str(tmp_path / "cache")]
+    with subprocess.Popen(
+        [*COMMAND, str(folder), *OPTIONS, *cache], stderr=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.kill()
+
+
+def port_of(process: "subprocess.Popen[str]") -> int:
+    assert process.stderr
+    for line in process.stderr:
+        assert "\r" not in line, "a progress bar, but this is no terminal"
+        if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+            return int(found[1])
+    raise AssertionError("the server ended")
+
+
+def test_a_signal_lets_a_stream_end(process: "subprocess.Popen[str]") -> None:
+    url = f"http://127.0.0.1:{port_of(process)}"
+    with httpx.Client(base_url=url, timeout=LIMIT_SECONDS) as client:
+        assert client.get("/health/ready").json() == {"status": "ready"}
+        with client.stream("POST", "/v1/completions", json=BODY) as response:
+            lines = response.iter_lines()
+            assert next(lines).startswith("data: {")
+            process.send_signal(signal.SIGTERM)
+            *_, last, _ = lines
+            assert last == "data: [DONE]"
+    assert process.wait(LIMIT_SECONDS) in (0, -signal.SIGTERM)

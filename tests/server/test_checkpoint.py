@@ -1,0 +1,80 @@
+"""MODEL may be a folder, a hub id or nothing; what cannot be found is one line."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+
+from engine import CheckpointError
+from server import checkpoint
+from server.settings import Settings
+
+RESPONSE: Any = httpx.Response(404, request=httpx.Request("GET", "http://hub/api"))
+
+
+def settings(model: str | None, name: str | None = None) -> Settings:
+    return Settings.load({"model": model, "served_model_name": name}, environment={})
+
+
+def test_a_folder_is_served_under_its_name(tmp_path: Path) -> None:
+    (tmp_path / "my-model").mkdir()
+    resolved = checkpoint.resolve(settings(f"{tmp_path}/my-model/"))
+    assert Path(resolved.model or "") == tmp_path / "my-model"
+    assert resolved.served_model_name == ("my-model",)
+
+
+def test_names_may_be_given(tmp_path: Path) -> None:
+    resolved = checkpoint.resolve(settings(str(tmp_path), "a,b"))
+    assert resolved.served_model_name == ("a", "b")
+
+
+def test_a_hub_id_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "snapshot_download", lambda *_, **__: str(tmp_path))
+    resolved = checkpoint.resolve(settings("owner/model"))
+    assert resolved.model == str(tmp_path)
+    assert resolved.served_model_name == ("owner/model",)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RepositoryNotFoundError("404", response=RESPONSE), "no such model on the hub"),
+        (GatedRepoError("403", response=RESPONSE), "access is restricted"),
+        (LocalEntryNotFoundError("offline"), "the hub cannot be reached"),
+        (HfHubHTTPError("500\nServer Error", response=RESPONSE), "download failed: 500 Server"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_a_failed_download_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(checkpoint, "snapshot_download", fail)
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        checkpoint.resolve(settings("owner/model"))
+    assert str(caught.value).startswith("owner/model: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["/no/such/folder", "./none", "three/part/id", "name", "a/b--c"])
+def test_what_is_neither_folder_nor_id(model: str) -> None:
+    with pytest.raises(CheckpointError, match=r"no such folder|download failed"):
+        checkpoint.resolve(Settings.model_construct(model=model, served_model_name=()))
+
+
+def test_without_a_model_the_built_in_one_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "BUILTIN_FOLDER", tmp_path)
+    resolved = checkpoint.resolve(settings(None))
+    assert resolved.model == str(tmp_path)
+    assert resolved.served_model_name == (checkpoint.BUILTIN_NAME,)

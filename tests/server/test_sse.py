@@ -1,0 +1,91 @@
+"""The framing of a stream, as the openai client reads it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from engine import GenerationError
+from server.sse import event_stream
+from tests.server.scripted import LIMIT_SECONDS
+
+
+class Piece(BaseModel):
+    text: str
+
+
+async def stream(chunks: AsyncGenerator[BaseModel], ping_seconds: float = 15) -> httpx.Response:
+    app = FastAPI()
+    app.add_api_route("/", lambda: event_stream(chunks, ping_seconds, 60), response_model=None)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        return await client.get("/")
+
+
+async def test_events_end_at_blank_lines_and_the_last_says_done() -> None:
+    async def chunks() -> AsyncGenerator[BaseModel]:
+        yield Piece(text="a\n\nb\r\u2028é")
+        yield Piece(text="")
+
+    response = await stream(chunks())
+    assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.content.decode() == (
+        'data: {"text":"a\\n\\nb\\r\u2028é"}\n\ndata: {"text":""}\n\ndata: [DONE]\n\n'
+    )
+
+
+async def test_an_error_is_the_last_event() -> None:
+    async def chunks() -> AsyncGenerator[BaseModel]:
+        yield Piece(text="a")
+        raise GenerationError("the output is not finite")
+
+    *_, last, rest = (await stream(chunks())).text.split("\n\n")
+    assert rest == ""
+    assert last == (
+        'data: {"error": {"message": "the output is not finite", "type": "server_error", '
+        '"param": null, "code": "generation_failed"}}'
+    )
+
+
+async def test_silence_is_filled_with_comments() -> None:
+    pinged = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[BaseModel]:
+        await asyncio.wait_for(pinged.wait(), LIMIT_SECONDS)
+        yield Piece(text="a")
+
+    asyncio.get_running_loop().call_later(0.1, pinged.set)
+    lines = (await stream(chunks(), ping_seconds=0.01)).text.split("\n\n")
+    assert lines[0] == ": ping"
+    assert lines[-3:] == ['data: {"text":"a"}', "data: [DONE]", ""]
+
+
+@pytest.mark.parametrize("num_chunks", [0, 1])
+async def test_chunks_are_closed_when_nobody_reads_them(num_chunks: int) -> None:
+    closed = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[BaseModel]:
+        try:
+            for _ in range(num_chunks):
+                yield Piece(text="a")
+            await asyncio.sleep(LIMIT_SECONDS)
+        finally:
+            closed.set()
+
+    response = event_stream(chunks(), 15, 60)
+    left = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        asyncio.get_running_loop().call_later(0.01, left.set)
+
+    await response({"type": "http", "method": "POST"}, receive, send)
+    assert closed.is_set()
