@@ -15,6 +15,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -72,7 +73,9 @@ class PackedCache:
                 self._write(fill)
                 mapped = self._map()
             except OSError as error:
-                logger.warning("packed weights are not kept: %s: %s", self.file, error.strerror)
+                logger.warning(
+                    "packed weights are not kept: %s: %s", self.file, error.strerror or error
+                )
         if mapped is None:
             return self._make_in_memory(fill)
         return mapped
@@ -132,9 +135,11 @@ class PackedCache:
 
     def _remove_abandoned(self) -> None:
         """Remove what writers left that were killed; a living one writes all the time."""
-        for path in self.file.parent.glob(f"{self.file.name}.*.tmp"):
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                path.unlink(missing_ok=True)
+        for path in self.file.parent.iterdir():
+            if path.name.startswith(f"{self.file.name}.") and path.suffix == ".tmp":
+                with suppress(FileNotFoundError):  # its writer has just finished
+                    if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                        path.unlink()
 
 
 def _arrange(shapes: Mapping[str, TensorShape]) -> tuple[dict[str, _Place], int]:
