@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod, sqrt
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -21,13 +22,8 @@ import torch
 
 from engine.errors import ConfigError
 from engine.model.checkpoint import WEIGHTS_FILE
-from engine.model.config import (
-    ARCHITECTURE,
-    CONFIG_FILE,
-    GENERATION_CONFIG_FILE,
-    ModelConfig,
-    read_model_config,
-)
+from engine.model.config import ARCHITECTURE, CONFIG_FILE, GENERATION_CONFIG_FILE, ModelConfig
+from engine.model.quantization import WeightForm
 from engine.model.tensor_names import (
     EMBEDDING,
     FINAL_NORM,
@@ -70,6 +66,33 @@ SHAPES: Final = {
 }
 
 
+def shape_config(like: str) -> ModelConfig:
+    """Return the configuration of the shape called ``like``; raises ConfigError for an unknown one.
+
+    It is the one that loading a checkpoint of this shape gives.
+    """
+    if like not in SHAPES:
+        raise ConfigError(f"unknown shape {like!r}, expected one of {', '.join(SHAPES)}")
+    shape = SHAPES[like]
+    special = special_tokens(shape.vocab_size)
+    return ModelConfig(
+        vocab_size=shape.vocab_size,
+        hidden_size=shape.hidden_size,
+        mlp_size=shape.mlp_size,
+        num_layers=shape.num_layers,
+        num_heads=shape.num_heads,
+        num_kv_heads=shape.num_kv_heads,
+        head_size=shape.hidden_size // shape.num_heads,
+        rope_theta=shape.rope_theta,
+        norm_eps=1e-5,
+        max_context_tokens=shape.max_context_tokens,
+        eos_token_ids=frozenset({special.end_of_text, special.end_of_turn}),
+        bos_token_id=special.begin_of_text,
+        tie_embeddings=True,
+        weight_form=WeightForm.SCALE_MULTIPLIES,
+    )
+
+
 def synthesize_checkpoint(
     like: str,
     folder: Path,
@@ -81,20 +104,30 @@ def synthesize_checkpoint(
     Needs little memory. ``progress`` is told of bytes written and bytes in all. Raises ConfigError
     for an unknown shape, a negative seed, and a folder that is not empty or cannot be written.
     """
-    if like not in SHAPES:
-        raise ConfigError(f"unknown shape {like!r}, expected one of {', '.join(SHAPES)}")
+    config = shape_config(like)
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, found {seed}")
-    shape = SHAPES[like]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _all_or_nothing(folder):
-            _write_configs(folder, shape)
-            write_tokenizer(folder, shape.vocab_size, shape.max_context_tokens)
-            tensors = list(_random_tensors(read_model_config(folder), seed))
+            _write_configs(folder, config)
+            write_tokenizer(folder, config.vocab_size, config.max_context_tokens)
+            tensors = list(_random_tensors(config, seed))
             _write_safetensors(folder / WEIGHTS_FILE, tensors, progress or _ignore)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def shape_config(like: str) -> ModelConfig:
+    """Return the configuration that a checkpoint of this shape would have.
+
+    Raises ConfigError for an unknown shape.
+    """
+    if like not in SHAPES:
+        raise ConfigError(f"unknown shape {like!r}, expected one of {', '.join(SHAPES)}")
+    with TemporaryDirectory(prefix="sterna-") as folder:
+        _write_configs(Path(folder), SHAPES[like])
+        return read_model_config(Path(folder))
 
 
 def _ignore(what: str, done: int, total: int) -> None:
@@ -114,30 +147,30 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
         raise
 
 
-def _write_configs(folder: Path, shape: Shape) -> None:
-    special = special_tokens(shape.vocab_size)
-    config = {
+def _write_configs(folder: Path, config: ModelConfig) -> None:
+    special = special_tokens(config.vocab_size)
+    network = {
         "architectures": [ARCHITECTURE],
         "bos_token_id": special.begin_of_text,
         "dtype": "bfloat16",
         "eos_token_id": special.end_of_text,
         "hidden_act": "relu2",
-        "hidden_size": shape.hidden_size,
-        "intermediate_size": shape.mlp_size,
-        "max_position_embeddings": shape.max_context_tokens,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.mlp_size,
+        "max_position_embeddings": config.max_context_tokens,
         "model_type": "bitnet",
-        "num_attention_heads": shape.num_heads,
-        "num_hidden_layers": shape.num_layers,
-        "num_key_value_heads": shape.num_kv_heads,
+        "num_attention_heads": config.num_heads,
+        "num_hidden_layers": config.num_layers,
+        "num_key_value_heads": config.num_kv_heads,
         "quantization_config": {
             "linear_class": "autobitlinear",
             "quant_method": "bitnet",
             "quantization_mode": "offline",
         },
-        "rms_norm_eps": 1e-5,
-        "rope_parameters": {"rope_theta": shape.rope_theta, "rope_type": "default"},
-        "tie_word_embeddings": True,
-        "vocab_size": shape.vocab_size,
+        "rms_norm_eps": config.norm_eps,
+        "rope_parameters": {"rope_theta": config.rope_theta, "rope_type": "default"},
+        "tie_word_embeddings": config.tie_embeddings,
+        "vocab_size": config.vocab_size,
     }
     generation = {
         "bos_token_id": special.begin_of_text,
@@ -146,7 +179,7 @@ def _write_configs(folder: Path, shape: Shape) -> None:
         "temperature": 0.6,
         "top_p": 0.9,
     }
-    _write_json(folder / CONFIG_FILE, config)
+    _write_json(folder / CONFIG_FILE, network)
     _write_json(folder / GENERATION_CONFIG_FILE, generation)
 
 

@@ -8,10 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from engine.errors import ConfigError
-from engine.model.config import read_model_config
-from engine.model.quantization import WeightForm
 from engine.model.weights import load_weights
-from engine.synth import SHAPES, synthesize_checkpoint
+from engine.synth import SHAPES, shape_config, synthesize_checkpoint
 from tests.tiny_model import reference_model
 
 
@@ -24,23 +22,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_has_the_shape_asked_for(folder: Path, tmp_path: Path) -> None:
     weights = load_weights(folder, tmp_path)
-    config, shape = weights.config, SHAPES["small"]
-    assert (config.hidden_size, config.mlp_size) == (shape.hidden_size, shape.mlp_size)
-    assert len(weights.layers) == shape.num_layers
-    assert weights.embedding.shape == (shape.vocab_size, shape.hidden_size)
-    assert config.weight_form is WeightForm.SCALE_MULTIPLIES
+    assert weights.config == shape_config("small")
+    assert len(weights.layers) == weights.config.num_layers
     # end of text from config.json, end of turn from generation_config.json, as published
-    assert config.eos_token_ids == {4096 - 16 + 1, 4096 - 16 + 9}
+    assert weights.config.eos_token_ids == {4096 - 16 + 1, 4096 - 16 + 9}
 
 
 def test_published_shape_of_2b_4t() -> None:
-    """The sizes behind 2,084,044,800 ternary weights; writing them is too much for a test."""
-    shape = SHAPES["bitnet-b1.58-2B-4T"]
-    kv_size = shape.hidden_size // shape.num_heads * shape.num_kv_heads
-    attention = 2 * shape.hidden_size * (shape.hidden_size + kv_size)
-    per_layer = attention + 3 * shape.hidden_size * shape.mlp_size
-    assert shape.num_layers * per_layer == 2_084_044_800
-    assert shape.vocab_size * shape.hidden_size == 328_335_360
+    config = shape_config("bitnet-b1.58-2B-4T")
+    assert config.num_parameters == 2_412_820_480
+    assert config.num_ternary_parameters == 2_084_044_800
+    assert config.eos_token_ids == {128_001, 128_009}
 
 
 def test_activations_keep_their_size(folder: Path) -> None:
@@ -123,4 +115,4 @@ def test_every_shape_loads(like: str, tmp_path: Path) -> None:
         folder = Path(name)
         synthesize_checkpoint(like, folder / "model")
         weights = load_weights(folder / "model", folder / "cache")
-        assert weights.config == read_model_config(folder / "model")
+        assert weights.config == shape_config(like)
