@@ -5,7 +5,7 @@
 
 import os
 
-from engine.kernels._native import supported_isas
+from engine.kernels import _native
 from engine.kernels.native import NativeProgram
 from engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
 from engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
@@ -29,6 +29,8 @@ __all__ = [
     "supported_isas",
     "unpack_ternary",
 ]
+
+supported_isas = _native.supported_isas
 
 
 def create_program(

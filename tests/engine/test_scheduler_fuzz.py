@@ -83,11 +83,9 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
     assert (stats.num_running, stats.num_waiting, stats.kv_blocks_used) == (0, 0, 0)
 
 
-def test_fuzz_reaches_what_it_is_for() -> None:
-    """The schedules above preempt, share prefixes, chunk prompts, and abort in every state."""
+def test_schedules_like_these_preempt_and_share_prefixes() -> None:
     rng = random.Random(1)
-    cache = KVCache(9, 4)
-    core = EngineCore(Scheduler(cache, 5, 4), HashModel(9, 4), FOOTPRINT)
+    core = EngineCore(Scheduler(KVCache(9, 4), 5, 4), HashModel(9, 4), FOOTPRINT)
     for request in random_requests(rng):
         core.add(request)
     while core.has_work:
