@@ -81,7 +81,9 @@ def export(network: Network, vocabulary: Tokenizer, folder: Path) -> None:
     """Write the checkpoint into ``folder``; a model card that is there stays."""
     folder.mkdir(parents=True, exist_ok=True)
     bos, end = (tokenizer.id_of(vocabulary, token) for token in (tokenizer.BOS, tokenizer.END))
-    save_file(tensors(network), folder / "model.safetensors", metadata={"format": "pt"})
+    weights = folder / "model.safetensors"
+    save_file(tensors(network), weights, metadata={"format": "pt"})
+    weights.chmod(0o644)  # it ships in a wheel: readable by all, which save_file does not make it
     tokenizer.save(vocabulary, folder, MAX_CONTEXT_TOKENS)
     _write_json(folder / "config.json", config_json(network.config, bos, end))
     stops = {"bos_token_id": bos, "eos_token_id": end, "pad_token_id": end}

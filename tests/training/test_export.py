@@ -9,10 +9,6 @@ from training.data import Chat
 from training.export import export, pack
 from training.model import Network, NetworkConfig
 
-pytestmark = pytest.mark.filterwarnings(  # transformers imports what torch has deprecated
-    "ignore:.*torch.jit.script_method:DeprecationWarning"
-)
-
 CONFIG = NetworkConfig(vocab_size=300, hidden_size=64, mlp_size=100, num_layers=3)
 
 

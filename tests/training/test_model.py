@@ -6,10 +6,6 @@ from torch.nn import functional
 
 from training.model import BitLinear, Network, NetworkConfig, causal_attention
 
-pytestmark = pytest.mark.filterwarnings(  # transformers imports what torch has deprecated
-    "ignore:.*torch.jit.script_method:DeprecationWarning"
-)
-
 TINY = NetworkConfig(vocab_size=60, hidden_size=64, mlp_size=96, num_layers=2, dropout=0.5)
 
 

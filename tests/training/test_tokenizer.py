@@ -6,10 +6,6 @@ from training import tokenizer
 from training.data import Chat
 from training.rows import Encoder
 
-pytestmark = pytest.mark.filterwarnings(  # transformers imports what torch has deprecated
-    "ignore:.*torch.jit.script_method:DeprecationWarning"
-)
-
 CHATS = [Chat("What is a river?", "A river is water. It flows to the sea.")]
 
 

@@ -1,0 +1,83 @@
+"""The committed model is the one that its files say, and everyone reads it alike."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import AsyncEngine, EngineConfig, SamplingParams
+
+FOLDER = Path(__file__).parents[2] / "server" / "builtin_model"
+MAX_BYTES = 12_000_000
+NUM_TOKENS = 40
+PROMPTS = ["Hello!", "What is a river?", "Tell me a short story about a fox."]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    transformers = pytest.importorskip("transformers")
+    return transformers.AutoTokenizer.from_pretrained(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Any]:
+    transformers = pytest.importorskip("transformers")
+    torch.set_num_threads(1)
+    with torch.compiler.set_stance("force_eager"):
+        yield transformers.AutoModelForCausalLM.from_pretrained(FOLDER)
+
+
+def prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
+    messages = [{"role": "user", "content": prompt}]
+    ids: list[int] = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=False
+    )
+    return ids
+
+
+async def engine_tokens(prompts: list[list[int]], backend: str) -> list[list[int]]:
+    engine = AsyncEngine.load(
+        EngineConfig(FOLDER, kv_cache_tokens=512, num_threads=1, backend=backend)
+    )
+    engine.start()
+    params = SamplingParams(max_tokens=NUM_TOKENS, temperature=0.0)
+    try:
+        return [[o.token_id async for o in engine.generate(ids, params)] for ids in prompts]
+    finally:
+        await engine.stop()
+
+
+def test_files_are_small_enough_to_ship() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= MAX_BYTES
+
+
+def test_config_names_the_tokens_that_the_tokenizer_has(tokenizer: Any) -> None:
+    config = json.loads((FOLDER / "config.json").read_text())
+    assert config["bos_token_id"] == tokenizer.bos_token_id
+    assert config["eos_token_id"] == tokenizer.eos_token_id
+    assert config["vocab_size"] == len(tokenizer)
+    assert config["max_position_embeddings"] == tokenizer.model_max_length
+
+
+def test_card_states_the_size_of_the_weights() -> None:
+    size = (FOLDER / "model.safetensors").stat().st_size
+    assert f"{size:,} bytes" in (FOLDER / "README.md").read_text()
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+async def test_engine_and_transformers_give_the_same_greedy_text(
+    backend: str, tokenizer: Any, network: Any
+) -> None:
+    prompts = [prompt_ids(tokenizer, prompt) for prompt in PROMPTS]
+    expected = [
+        network.generate(torch.tensor([ids]), max_new_tokens=NUM_TOKENS, do_sample=False)[
+            0, len(ids) :
+        ].tolist()
+        for ids in prompts
+    ]
+    found = await engine_tokens(prompts, backend)
+    assert [tokenizer.decode(ids) for ids in found] == [tokenizer.decode(ids) for ids in expected]
+    assert all(tokenizer.decode(ids).isascii() for ids in found)
