@@ -12,6 +12,7 @@ RequestError 400, EngineDeadError 503, any other EngineError 500; a body that fi
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -20,6 +21,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from engine import ContextLengthError, EngineDeadError, EngineError, RequestError
+
+_log = logging.getLogger(__name__)
 
 NO_RETRY = {"x-should-retry": "false"}  # the openai client would repeat what cannot succeed
 
@@ -111,7 +114,10 @@ def render(error: ApiError) -> Response:
 
 async def handle(_: Request, error: Exception) -> Response:
     """Exception handler of the app, for all the types of ``install``."""
-    return render(as_api_error(error))
+    answer = as_api_error(error)
+    if answer.status >= 500:
+        _log.warning("%d: %s", answer.status, answer.message)
+    return render(answer)
 
 
 def install(app: FastAPI) -> None:
