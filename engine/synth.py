@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod, sqrt
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -67,9 +66,9 @@ SHAPES: Final = {
 
 
 def shape_config(like: str) -> ModelConfig:
-    """Return the configuration of the shape called ``like``; raises ConfigError for an unknown one.
+    """Return the configuration that a checkpoint of this shape has.
 
-    It is the one that loading a checkpoint of this shape gives.
+    Raises ConfigError for an unknown shape.
     """
     if like not in SHAPES:
         raise ConfigError(f"unknown shape {like!r}, expected one of {', '.join(SHAPES)}")
@@ -116,18 +115,6 @@ def synthesize_checkpoint(
             _write_safetensors(folder / WEIGHTS_FILE, tensors, progress or _ignore)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written: {error.strerror}") from error
-
-
-def shape_config(like: str) -> ModelConfig:
-    """Return the configuration that a checkpoint of this shape would have.
-
-    Raises ConfigError for an unknown shape.
-    """
-    if like not in SHAPES:
-        raise ConfigError(f"unknown shape {like!r}, expected one of {', '.join(SHAPES)}")
-    with TemporaryDirectory(prefix="sterna-") as folder:
-        _write_configs(Path(folder), SHAPES[like])
-        return read_model_config(Path(folder))
 
 
 def _ignore(what: str, done: int, total: int) -> None:
