@@ -6,7 +6,7 @@ import sys
 import sysconfig
 
 header = pathlib.Path(sysconfig.get_path("include")) / "Python.h"
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 (it is an older Python that must read this)
     sys.exit(f"{sys.executable} is too old: Python 3.11 or newer is needed (make PYTHON=...)")
 if importlib.util.find_spec("ensurepip") is None:
     sys.exit(f"{sys.executable} cannot make virtual environments: on Debian, install python3-venv")

@@ -36,12 +36,6 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def documents() -> list[Path]:
-    """All Markdown that a reader of the repository is meant to find."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine").rglob("*.md")]
-    return sorted(path.relative_to(ROOT) for path in found)
-
-
 def test_public_names_exist_and_are_sorted() -> None:
     assert engine.__all__ == sorted(engine.__all__)
     assert all(hasattr(engine, name) for name in engine.__all__)
@@ -102,14 +96,3 @@ def test_version_is_stated_once() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert version("sterna") == project["version"]
     assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text()
-
-
-@pytest.mark.parametrize("path", documents(), ids=str)
-def test_documents_name_targets_and_files_that_exist(path: Path) -> None:
-    text = (ROOT / path).read_text()
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
-        assert "://" in link or (ROOT / path.parent / link).exists(), link
-    for name in re.findall(r"`((?:server|engine|tests|training|docs|scripts)/[\w./-]+)`", text):
-        assert (ROOT / name).exists(), name

@@ -1,0 +1,63 @@
+"""What the documents say is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from engine import EngineStats
+from server.metrics import Metrics
+from server.schemas.chat_completions import ChatCompletionRequest
+from server.schemas.completions import CompletionRequest
+
+ROOT = Path(__file__).parents[1]
+HTTP_API = (ROOT / "docs/http-api.md").read_text()
+STATS = EngineStats(
+    num_running=0,
+    num_waiting=0,
+    kv_blocks_used=0,
+    kv_blocks_total=1,
+    kv_block_tokens=16,
+    prefix_tokens_hit=0,
+    prefix_tokens_asked=0,
+    num_preemptions=0,
+    num_steps=0,
+    tokens_computed=0,
+    weight_bytes=0,
+    kv_cache_bytes=0,
+    isa="scalar",
+    backend="native",
+    num_threads=1,
+)
+
+
+def documents() -> list[Path]:
+    """All Markdown that a reader of the repository is meant to find."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine").rglob("*.md")]
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+@pytest.mark.parametrize("path", documents(), ids=str)
+def test_documents_name_targets_and_files_that_exist(path: Path) -> None:
+    text = (ROOT / path).read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert "://" in link or (ROOT / path.parent / link).exists(), link
+    for name in re.findall(r"`((?:server|engine|tests|training|docs|scripts)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("schema", [ChatCompletionRequest, CompletionRequest])
+def test_every_field_is_documented(schema: type[BaseModel]) -> None:
+    documented = set(re.findall(r"`(\w+)", HTTP_API))
+    assert set(schema.model_fields) <= documented
+
+
+def test_every_metric_is_documented() -> None:
+    documented = set(re.findall(r"`(\w+)", HTTP_API))
+    for metric in Metrics(lambda: STATS).registry.collect():
+        name = metric.name.removeprefix("sterna_")
+        if name != metric.name:  # ours, and not of the process
+            assert {name, f"{name}_total", f"{name}_info"} & documented, name
