@@ -1,6 +1,8 @@
 """Inference engine: token ids in, token ids out. Knows nothing of text or HTTP."""
 
 from engine.async_engine import AsyncEngine
+from engine.bench.kernels import bench_kernels
+from engine.bench.model import bench_model
 from engine.config import EngineConfig
 from engine.errors import (
     CheckpointError,
@@ -31,5 +33,7 @@ __all__ = [
     "RequestError",
     "SamplingParams",
     "TokenOutput",
+    "bench_kernels",
+    "bench_model",
     "synthesize_checkpoint",
 ]

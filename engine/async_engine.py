@@ -21,7 +21,7 @@ from engine.config import EngineConfig
 from engine.core import EngineCore
 from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
 from engine.facts import ModelInfo
-from engine.load import load_core
+from engine.load import load_engine
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import Request, SamplingParams
 from engine.streams import Streams
@@ -77,7 +77,8 @@ class AsyncEngine:
         ``progress`` is told what is being done, how much of it is done, and how much there is.
         Raises CheckpointError, ConfigError.
         """
-        return cls(*load_core(config, progress))
+        loaded = load_engine(config, progress)
+        return cls(loaded.core, loaded.model)
 
     @property
     def model(self) -> ModelInfo:

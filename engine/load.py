@@ -3,6 +3,7 @@
 import logging
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,9 +28,17 @@ _CACHE_ELEMENT_BYTES: Final = 2  # keys and values are stored as float16
 logger = logging.getLogger(__name__)
 
 
-def load_core(
-    config: EngineConfig, progress: Progress | None = None
-) -> tuple[EngineCore, ModelInfo]:
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """What loading makes: the core to step, and the parts that it stands on."""
+
+    core: EngineCore
+    model: ModelInfo
+    weights: ModelWeights
+    program: Program
+
+
+def load_engine(config: EngineConfig, progress: Progress | None = None) -> LoadedEngine:
     """Load the checkpoint and assemble the engine around it.
 
     Raises CheckpointError, ConfigError.
@@ -52,7 +61,7 @@ def load_core(
         num_parameters=weights.config.num_parameters,
     )
     _log(core, model)
-    return core, model
+    return LoadedEngine(core, model, weights, program)
 
 
 def _load_weights(config: EngineConfig, progress: Progress | None) -> ModelWeights:

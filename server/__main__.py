@@ -8,7 +8,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from engine import CheckpointError, ConfigError
-from server.commands import serve, synth
+from server.commands import bench, serve, synth
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +33,9 @@ def _parser() -> ArgumentParser:
     synthesizing = commands.add_parser("synth", help="write a random checkpoint, for benchmarks")
     synth.add_arguments(synthesizing)
     synthesizing.set_defaults(run=synth.run)
+    benchmarking = commands.add_parser("bench", help="measure this machine, and us on it")
+    bench.add_arguments(benchmarking)
+    benchmarking.set_defaults(run=bench.run)
     return parser
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import EngineConfig
-from engine.load import load_core
+from engine.load import load_engine
 from server.__main__ import main
 
 
@@ -24,7 +24,7 @@ def test_writes_a_checkpoint_that_loads(tmp_path: Path, capsys: pytest.CaptureFi
     config = EngineConfig(
         model_path=folder, backend="reference", kv_cache_tokens=1024, cache_dir=tmp_path / "cache"
     )
-    _, model = load_core(config)
+    model = load_engine(config).model
     assert model.vocab_size == 512
 
 

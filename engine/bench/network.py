@@ -1,0 +1,41 @@
+"""A network of a published shape in memory, for measuring kernels: its weights mean nothing."""
+
+import torch
+
+from engine.kernels import PackedTernary
+from engine.kernels.packing import codes_shape
+from engine.model.config import ModelConfig
+from engine.model.weights import LayerWeights, ModelWeights
+
+_CODES_OF_ZERO = 0x55  # four codes of 1
+
+
+def make_weights(config: ModelConfig) -> ModelWeights:
+    """Fill weights of this shape: every ternary weight is 0, so activations stay finite."""
+    embedding = torch.full((config.vocab_size, config.hidden_size), 0.01, dtype=torch.bfloat16)
+    return ModelWeights(
+        config=config,
+        embedding=embedding,
+        head=embedding,
+        norm=torch.ones(config.hidden_size),
+        layers=tuple(_layer(config) for _ in range(config.num_layers)),
+    )
+
+
+def _layer(config: ModelConfig) -> LayerWeights:
+    hidden, mlp = config.hidden_size, config.mlp_size
+    return LayerWeights(
+        input_norm=torch.ones(hidden),
+        qkv=_matrix(config.query_size + 2 * config.kv_size, hidden),
+        attn_sub_norm=torch.ones(config.query_size),
+        output=_matrix(hidden, config.query_size),
+        mlp_norm=torch.ones(hidden),
+        gate_up=_matrix(2 * mlp, hidden),
+        ffn_sub_norm=torch.ones(mlp),
+        down=_matrix(hidden, mlp),
+    )
+
+
+def _matrix(outputs: int, inputs: int) -> PackedTernary:
+    codes = torch.full(codes_shape(outputs, inputs), _CODES_OF_ZERO, dtype=torch.uint8)
+    return PackedTernary(codes, torch.ones(outputs), outputs, inputs)
