@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from engine import CheckpointError, SamplingParams
 from server.schemas.common import SamplingFields
 
+LEAST = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
 N = TypeVar("N", int, float)
 
 
@@ -41,10 +42,11 @@ class SamplingDefaults:
 
     def apply(self, fields: SamplingFields, max_tokens: int) -> SamplingParams:
         """The engine's parameters for a request that may write ``max_tokens``."""
+        temperature = _either(fields.temperature, self.temperature)
         return SamplingParams(
             max_tokens=max_tokens,
-            temperature=_either(fields.temperature, self.temperature),
-            top_p=_either(fields.top_p, self.top_p),
+            temperature=temperature if temperature >= LEAST else 0.0,
+            top_p=max(_either(fields.top_p, self.top_p), LEAST),
             top_k=max(_either(fields.top_k, self.top_k), 0),  # clients also write -1 for "off"
             min_p=_either(fields.min_p, self.min_p),
             seed=fields.seed,

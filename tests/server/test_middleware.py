@@ -1,9 +1,18 @@
 """Every response carries an id, and every request leaves a line in the log."""
 
+import asyncio
+import json
 import logging
+from collections.abc import Iterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Message
+
+from server.dependencies import Services
+from tests.server.scripted import LIMIT_SECONDS
 
 BODY = {"model": "scripted", "prompt": "Once"}
 
@@ -39,3 +48,27 @@ async def test_a_request_is_logged_once_it_has_ended(
     assert fields == {
         "request_id": "mine", "method": "POST", "path": "/v1/completions", "status": 200
     }  # fmt: skip
+
+
+async def test_a_client_that_reads_nothing_costs_one_line_and_no_place(
+    app: FastAPI, client: httpx.AsyncClient, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = json.dumps(BODY | {"stream": True}).encode()
+    messages: Iterator[Message] = iter([{"type": "http.request", "body": body}])
+
+    async def receive() -> Message:
+        for message in messages:
+            return message
+        await asyncio.sleep(LIMIT_SECONDS)
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise SendTimeoutError
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": headers}
+    await app(scope | {"query_string": b""}, receive, send)
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert warnings == ["client dropped: it left its stream unread"]
+    assert services.admission.num_taken == 0

@@ -31,6 +31,12 @@ def test_the_checkpoint_says_what_the_request_does_not(tmp_path: Path) -> None:
     assert defaults.apply(asked, 5) == SamplingParams(5, 0.0, 1.0, 0)
 
 
+def test_what_single_precision_cannot_hold_is_greedy(tmp_path: Path) -> None:
+    params = SamplingDefaults.load(tmp_path).apply(fields(temperature=1e-40, top_p=1e-300), 5)
+    assert params.temperature == 0
+    assert params.top_p > 1e-6
+
+
 def test_null_is_not_a_default(tmp_path: Path) -> None:
     assert load(tmp_path, {"temperature": None, "top_k": None}) == SamplingDefaults()
 

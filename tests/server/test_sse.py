@@ -7,6 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Message
 
 from engine import GenerationError
 from server.sse import event_stream
@@ -88,4 +90,28 @@ async def test_chunks_are_closed_when_nobody_reads_them(num_chunks: int) -> None
         asyncio.get_running_loop().call_later(0.01, left.set)
 
     await response({"type": "http", "method": "POST"}, receive, send)
+    assert closed.is_set()
+
+
+async def test_a_client_that_reads_nothing_is_dropped() -> None:
+    closed = asyncio.Event()
+
+    async def chunks() -> AsyncGenerator[BaseModel]:
+        try:
+            while True:
+                yield Piece(text="a")
+        finally:
+            closed.set()
+
+    async def receive() -> dict[str, str]:
+        await asyncio.sleep(LIMIT_SECONDS)
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(LIMIT_SECONDS)
+
+    response = event_stream(chunks(), 15, send_timeout_seconds=0.02)
+    with pytest.raises(SendTimeoutError):
+        await response({"type": "http", "method": "POST"}, receive, send)
     assert closed.is_set()

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine import AsyncEngine
 from server.dependencies import Services
-from tests.server.scripted import ScriptedModel
+from tests.server.scripted import ScriptedModel, babbles
 
 BODY = {"model": "scripted", "prompt": "Once"}
 
@@ -42,6 +42,25 @@ async def test_a_dead_engine_is_never_ready_again(
     assert response.json()["error"]["code"] == "engine_dead"
     assert await statuses(client) == (200, 503, 503)
     assert (await client.post("/v1/completions", json=BODY)).status_code == 503
+
+
+async def test_streams_end_with_an_error_when_the_engine_dies(
+    client: httpx.AsyncClient, model: ScriptedModel
+) -> None:
+    model.reply = babbles()
+    model.is_open = False
+    bodies = [BODY | {"stream": True, "max_tokens": 100}] * 3
+    tasks = [asyncio.create_task(client.post("/v1/completions", json=body)) for body in bodies]
+    model.allow(10)
+    while len(model.steps) < 10:
+        await asyncio.sleep(0.001)
+    model.error = MemoryError("scripted")
+    model.allow(10)
+    for response in await asyncio.gather(*tasks):
+        assert response.status_code == 200
+        *_, last, _ = response.text.split("\n\n")
+        assert '"code": "engine_dead"' in last
+    assert await statuses(client) == (200, 503, 503)
 
 
 async def test_a_stalled_engine_is_not_alive(
