@@ -68,7 +68,7 @@ class _Sample:
 def bench_kernels(
     num_threads: int | None = None,
     shape: str = SHAPE,
-    repeats: int = 15,
+    repeats: int = 7,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> KernelReport:
     """Measure. Raises ConfigError for an unknown shape or instruction set."""

