@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from engine import AsyncEngine, ConfigError, EngineConfig
 from server import checkpoint, logs
@@ -39,7 +40,7 @@ def run(arguments: Namespace) -> int:
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
     settings = checkpoint.resolve(settings)
-    with progress_bar(" layers") as progress:
+    with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
         engine = AsyncEngine.load(engine_config(settings), progress)
     app = create_app(settings, engine)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
