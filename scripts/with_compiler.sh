@@ -4,7 +4,7 @@
 #   scripts/with_compiler.sh PYTHON COMMAND...
 #
 # PYTHON belongs to the virtual environment that takes the package ziglang if it is needed.
-# A CXX that is already set is left as it is. No other file knows about compilers.
+# A CXX that is already set is left as it is; CXX=zig asks for clang from PyPI. No other file knows about compilers.
 set -eu
 python=$1
 shift
@@ -27,8 +27,8 @@ if [ -z "${CXX:-}" ]; then
   done
 fi
 
-if [ -z "${CXX:-}" ]; then
-  echo "No C++17 compiler found: taking clang from PyPI (package ziglang, once, about 100 MB)." >&2
+if [ "${CXX:-zig}" = zig ]; then
+  echo "Compiling with clang from PyPI (package ziglang, once, about 100 MB)." >&2
   "$python" -m pip install --quiet --constraint constraints.txt ziglang
   bin=$(cd "$(dirname "$python")" && pwd)
   wrap() { # TOOL OPTIONS: write bin/zig-TOOL, because CMake wants the path of one file
