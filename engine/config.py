@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from engine.errors import ConfigError
 
+KVDtype = Literal["float16", "float32", "int8"]
+
 BACKENDS = ("native", "reference")
+KV_DTYPES: tuple[str, ...] = get_args(KVDtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class EngineConfig:
     max_batch_tokens: int = 256  # tokens computed in one step: bounds the longest stall of a stream
     max_batch_requests: int = 64  # requests that run at once
     kv_cache_tokens: int | None = None  # None: a share of the free memory
+    kv_dtype: KVDtype = "float16"  # of the cache; int8 has a scale for each token and head
     num_threads: int | None = None  # None: physical cores that this process may use
     backend: str = "native"  # or "reference"
     cache_dir: Path | None = None  # packed weights; None: they are not kept
@@ -40,6 +45,6 @@ class EngineConfig:
                 f"max_batch_requests ({self.max_batch_requests}) must not exceed max_batch_tokens "
                 f"({self.max_batch_tokens}): every running request needs one token a step"
             )
-        if self.backend not in BACKENDS:
-            known = ", ".join(BACKENDS)
-            raise ConfigError(f"backend must be one of {known}, found {self.backend!r}")
+        for name, known in (("backend", BACKENDS), ("kv_dtype", KV_DTYPES)):
+            if (value := getattr(self, name)) not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, found {value!r}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.config import EngineConfig
+from engine.config import EngineConfig, KVDtype
 from engine.core import EngineCore
 from engine.cpus import default_num_threads
 from engine.errors import ConfigError
@@ -23,7 +23,8 @@ from engine.scheduler import Scheduler
 
 Progress = Callable[[str, int, int], None]
 
-_CACHE_ELEMENT_BYTES: Final = 2  # keys and values are stored as float16
+_ELEMENT_BYTES: Final[dict[KVDtype, int]] = {"float16": 2, "float32": 4, "int8": 1}
+_SCALE_BYTES: Final = 4  # int8: a float32 for each token and head
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     max_context_tokens = _max_context_tokens(config, weights.config)
     # Weights are mapped from files: they look like free memory, but are read in every step.
     free_bytes = free_memory_bytes() - weights.num_bytes
-    block = BlockSize(CACHE_TOKENS, CACHE_TOKENS * _cache_bytes_per_token(weights.config))
+    block = BlockSize(CACHE_TOKENS, CACHE_TOKENS * _token_bytes(config, weights.config))
     num_blocks = num_cache_blocks(config, block, max_context_tokens, free_bytes)
 
     program = _build_program(config, weights, max_context_tokens, num_blocks)
@@ -79,15 +80,20 @@ def _max_context_tokens(config: EngineConfig, model: ModelConfig) -> int:
     return asked or limit
 
 
-def _cache_bytes_per_token(model: ModelConfig) -> int:
-    return 2 * model.num_layers * model.kv_size * _CACHE_ELEMENT_BYTES  # keys and values
+def _token_bytes(config: EngineConfig, model: ModelConfig) -> int:
+    """Return what one token takes in the cache: keys and values in all layers."""
+    stored = "float32" if config.backend == "reference" else config.kv_dtype
+    head_bytes = model.head_size * _ELEMENT_BYTES[stored]
+    if stored == "int8":
+        head_bytes += _SCALE_BYTES
+    return 2 * model.num_layers * model.num_kv_heads * head_bytes
 
 
 def _build_program(
     config: EngineConfig, weights: ModelWeights, max_context_tokens: int, num_blocks: int
 ) -> Program:
     num_threads = config.num_threads or default_num_threads()
-    shape = bitnet.attention_shape(weights.config, max_context_tokens, num_blocks)
+    shape = bitnet.attention_shape(weights.config, max_context_tokens, num_blocks, config.kv_dtype)
     tokens, requests = config.max_batch_tokens, config.max_batch_requests
     try:
         program = create_program(config.backend, shape, num_threads, tokens, requests)

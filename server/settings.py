@@ -53,6 +53,9 @@ class Settings(BaseModel):
     kv_cache_tokens: int | None = Field(
         None, ge=1, description="tokens that the cache holds; none: a share of free memory"
     )
+    kv_dtype: Literal["float16", "float32", "int8"] = Field(
+        "float16", description="type of the keys and values in the cache: float16, float32 or int8"
+    )
     max_batch_tokens: int = Field(256, ge=1, description="tokens computed in one step")
     max_batch_requests: int = Field(64, ge=1, description="sequences that run at once")
     max_waiting_requests: int = Field(

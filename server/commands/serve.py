@@ -59,6 +59,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         max_batch_tokens=settings.max_batch_tokens,
         max_batch_requests=settings.max_batch_requests,
         kv_cache_tokens=settings.kv_cache_tokens,
+        kv_dtype=settings.kv_dtype,
         num_threads=settings.threads,
         backend=settings.backend,
         cache_dir=settings.cache_dir,

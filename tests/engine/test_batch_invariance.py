@@ -15,7 +15,7 @@ import pytest
 
 from engine.core import EngineCore
 from engine.facts import Footprint
-from engine.kernels import CACHE_TOKENS, NativeProgram, supported_isas
+from engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
 from engine.kv_cache import KVCache
 from engine.model.bitnet import attention_shape, record
 from engine.model.weights import ModelWeights
@@ -35,22 +35,26 @@ FOOTPRINT = Footprint(0, 0, "", "native", 1)
 Output = tuple[int, str]  # token id, and the logprob with all its bits
 
 
-SHAPES = {
-    "even": Shape(hidden_size=192, mlp_size=448, num_heads=4, num_kv_heads=2, head_size=48),
-    "odd": Shape(hidden_size=100, mlp_size=131, num_heads=3, num_kv_heads=1, head_size=30),
-}
+EVEN = Shape(hidden_size=192, mlp_size=448, num_heads=4, num_kv_heads=2, head_size=48)
+ODD = Shape(hidden_size=100, mlp_size=131, num_heads=3, num_kv_heads=1, head_size=30)
+
+Model = tuple[ModelWeights, KVDtype]
 
 
-@pytest.fixture(scope="module", params=SHAPES)
-def weights(request: pytest.FixtureRequest) -> ModelWeights:
-    return random_weights(SHAPES[request.param], MAX_CONTEXT)
+@pytest.fixture(
+    scope="module", params=[(EVEN, "float16"), (ODD, "int8")], ids=["even-float16", "odd-int8"]
+)
+def model(request: pytest.FixtureRequest) -> Model:
+    shape, kv_dtype = request.param
+    return random_weights(shape, MAX_CONTEXT), kv_dtype
 
 
 class Engine:
     """A program, on which engines with an empty cache are set up one after the other."""
 
-    def __init__(self, weights: ModelWeights, isa: str, num_threads: int) -> None:
-        shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
+    def __init__(self, model: Model, isa: str, num_threads: int) -> None:
+        weights, kv_dtype = model
+        shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS, kv_dtype)
         self._program = NativeProgram(shape, num_threads, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS, isa)
         assert self._program.isa == isa
         record(self._program, weights)
@@ -78,13 +82,13 @@ class Engine:
         return outputs, core.stats()
 
 
-def make_requests(vocab_size: int) -> list[Request]:
+def make_requests() -> list[Request]:
     """Make the same requests each time: half greedy, half seeded with all kinds of filters."""
     rng = random.Random(0)
-    shared = [rng.randrange(vocab_size) for _ in range(100)]
+    shared = [rng.randrange(EVEN.vocab_size) for _ in range(100)]
     requests = []
     for i in range(NUM_REQUESTS):
-        own = [rng.randrange(vocab_size) for _ in range(rng.choice([1, 2, 15, 17, 40, 150]))]
+        own = [rng.randrange(EVEN.vocab_size) for _ in range(rng.choice([1, 2, 15, 17, 40, 150]))]
         prompt = shared[: rng.randrange(100)] + own if i % 4 == 0 else own
         longest = MAX_CONTEXT - len(prompt) if i % 8 == 0 else 48
         params = SamplingParams(
@@ -105,23 +109,23 @@ def isa(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def alone(weights: ModelWeights, isa: str) -> dict[str, list[Output]]:
+def alone(model: Model, isa: str) -> dict[str, list[Output]]:
     """The outputs of each request when nothing else runs."""
-    engine = Engine(weights, isa, num_threads=1)
+    engine = Engine(model, isa, num_threads=1)
     outputs: dict[str, list[Output]] = {}
-    for request in make_requests(weights.config.vocab_size):
+    for request in make_requests():
         outputs |= engine.run([request])[0]
     return outputs
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_company_changes_nothing(
-    weights: ModelWeights, isa: str, alone: dict[str, list[Output]], seed: int
+    model: Model, isa: str, alone: dict[str, list[Output]], seed: int
 ) -> None:
     rng = random.Random(seed)
-    requests = make_requests(weights.config.vocab_size)
+    requests = make_requests()
     rng.shuffle(requests)
-    together, stats = Engine(weights, isa, num_threads=2).run(requests, rng)
+    together, stats = Engine(model, isa, num_threads=2).run(requests, rng)
     for request in requests:
         assert together[request.request_id] == alone[request.request_id]
     assert stats.num_preemptions > 0

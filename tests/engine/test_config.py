@@ -18,6 +18,7 @@ def test_defaults_are_valid() -> None:
         ({"num_threads": -1}, "num_threads must be at least 1, found -1"),
         ({"max_batch_tokens": 8, "max_batch_requests": 9}, "max_batch_requests"),
         ({"backend": "fast"}, "backend must be one of native, reference, found 'fast'"),
+        ({"kv_dtype": "fp8"}, "kv_dtype must be one of float16, float32, int8, found 'fp8'"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(settings: dict[str, Any], message: str) -> None:

@@ -14,6 +14,7 @@ from engine import (
     EngineConfig,
     SamplingParams,
 )
+from engine.config import KV_DTYPES, KVDtype
 from engine.synth import synthesize_checkpoint
 
 
@@ -53,6 +54,11 @@ async def test_reference_backend_serves(config: EngineConfig) -> None:
     assert len(await serve(replace(config, backend="reference"))) == 8
 
 
+@pytest.mark.parametrize("kv_dtype", KV_DTYPES)
+async def test_every_type_of_cache_serves(config: EngineConfig, kv_dtype: KVDtype) -> None:
+    assert len(await serve(replace(config, kv_dtype=kv_dtype))) == 8
+
+
 def test_facts_of_the_loaded_engine(config: EngineConfig) -> None:
     engine = AsyncEngine.load(replace(config, kv_cache_tokens=1000, num_threads=2))
     model, stats = engine.model, engine.stats()
@@ -70,13 +76,28 @@ def test_default_cache_holds_full_contexts_of_all_requests(config: EngineConfig)
     assert stats.kv_blocks_total == 2 * 512 // 16
 
 
-def test_default_cache_leaves_room_for_the_weights(
-    config: EngineConfig, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("backend", "kv_dtype", "head_bytes"),
+    [
+        ("native", "float16", 16 * 2),
+        ("native", "float32", 16 * 4),
+        ("native", "int8", 16 + 4),  # with a float32 scale
+        ("reference", "int8", 16 * 4),  # rounded, but kept as floats
+    ],
+)
+def test_default_cache_is_a_share_of_the_memory_that_weights_leave(
+    config: EngineConfig,
+    backend: str,
+    kv_dtype: KVDtype,
+    head_bytes: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stats = AsyncEngine.load(replace(config, kv_cache_tokens=16)).stats()
-    free_bytes = stats.weight_bytes + 10 * stats.kv_cache_bytes  # of which the cache gets half
+    block_bytes = 16 * 2 * 2 * 2 * head_bytes  # tokens; K and V; layers; heads
+    free_bytes = AsyncEngine.load(config).stats().weight_bytes + 10 * block_bytes
     monkeypatch.setattr("engine.load.free_memory_bytes", lambda: free_bytes)
-    assert AsyncEngine.load(config).stats().kv_blocks_total == 5
+    stats = AsyncEngine.load(replace(config, backend=backend, kv_dtype=kv_dtype)).stats()
+    assert stats.kv_blocks_total == 5
+    assert stats.kv_cache_bytes == 5 * block_bytes
 
 
 @pytest.mark.parametrize("setting", ["max_context_tokens", "kv_cache_tokens"])

@@ -23,6 +23,7 @@ def test_an_option_wins_over_a_variable_over_a_default() -> None:
         ("max_batch_tokens", "0"),
         ("threads", "two"),
         ("backend", "cuda"),
+        ("kv_dtype", "fp8"),
         ("log_level", "loud"),
     ],
 )
