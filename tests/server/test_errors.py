@@ -1,12 +1,15 @@
 """Every refusal has OpenAI's shape, the right status, and names the field."""
 
 import json
+from random import Random
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from server.schemas.chat_completions import ChatCompletionRequest
+from server.schemas.completions import CompletionRequest
 from server.settings import Settings
 from tests.server.scripted import make_settings
 
@@ -172,6 +175,33 @@ async def test_what_nobody_foresaw_is_a_500_without_details(
     error = error_of(response)
     assert (error["type"], error["code"]) == ("server_error", "internal_error")
     assert "secret" not in response.text
+
+
+VALUES: list[Any] = [
+    None, True, False, -1, 0, 1, 0.5, 2**70, 1e308, float("nan"), float("-inf"), "", "x", "\ud800",
+    "\x00", [], [None], [[]], ["x"], [1], {}, {"type": "text"}, {"role": "user", "content": "x"},
+]  # fmt: skip
+FIELDS = sorted(
+    {*ChatCompletionRequest.model_fields, *CompletionRequest.model_fields}
+    | {*ChatCompletionRequest.neutral, *CompletionRequest.neutral, "other"}
+)
+
+
+@pytest.mark.parametrize(("url", "body"), [(CHAT, BODY), (TEXT, PROMPT)])
+async def test_no_body_is_an_error_of_the_server(
+    client: httpx.AsyncClient, url: str, body: dict[str, Any]
+) -> None:
+    random = Random(1)
+    headers = {"content-type": "application/json"}
+    for _ in range(300):
+        fields = {
+            random.choice(FIELDS): random.choice(VALUES) for _ in range(random.choice([1, 3]))
+        }
+        content = json.dumps(body | {"max_tokens": 3} | fields)
+        response = await client.post(url, content=content, headers=headers)
+        assert response.status_code < 500, content
+        if response.status_code != 200:
+            error_of(response)
 
 
 class TestSmallLimit:
