@@ -21,7 +21,8 @@ class EngineConfig:
 
     model_path: Path  # a checkpoint folder in Hugging Face form
     max_context_tokens: int | None = None  # prompt + output of one request; None: the model's
-    max_batch_tokens: int = 256  # tokens computed in one step: bounds the longest stall of a stream
+    max_batch_tokens: int = 256  # computed in one step
+    max_chunk_tokens: int = 32  # of them for prompts, while streams run: bounds how long they pause
     max_batch_requests: int = 64  # requests that run at once
     kv_cache_tokens: int | None = None  # None: a share of the free memory
     kv_dtype: KVDtype = "float16"  # of the cache; int8 has a scale for each token and head
@@ -33,6 +34,7 @@ class EngineConfig:
         for name in (
             "max_context_tokens",
             "max_batch_tokens",
+            "max_chunk_tokens",
             "max_batch_requests",
             "kv_cache_tokens",
             "num_threads",

@@ -53,7 +53,9 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
 
     program = _build_program(config, weights, max_context_tokens, num_blocks)
     cache = KVCache(num_blocks, CACHE_TOKENS)
-    scheduler = Scheduler(cache, config.max_batch_tokens, config.max_batch_requests)
+    scheduler = Scheduler(
+        cache, config.max_batch_tokens, config.max_batch_requests, config.max_chunk_tokens
+    )
     core = EngineCore(scheduler, ModelRunner(program), _footprint(config, weights, program))
     model = ModelInfo(
         vocab_size=weights.config.vocab_size,

@@ -13,16 +13,25 @@ class Scheduler:
 
     ``running`` and then ``waiting`` are, together, in order of arrival: both are ordered sets, so
     that a request is found and removed in constant time. Decoding requests get their one token
-    before any prompt does, so that a long prompt cannot stall a stream for longer than a step.
+    before any prompt does, and while there are any, all prompts together get at most
+    ``max_chunk_tokens`` a step: a new prompt slows streams down, but never stops them. While
+    nothing decodes, nobody waits for the next step, and prompts get all ``max_batch_tokens``.
 
     A request that could not fit the cache alone must be refused before it gets here.
     """
 
-    def __init__(self, cache: KVCache, max_batch_tokens: int, max_batch_requests: int) -> None:
+    def __init__(
+        self,
+        cache: KVCache,
+        max_batch_tokens: int,
+        max_batch_requests: int,
+        max_chunk_tokens: int,
+    ) -> None:
         assert max_batch_requests <= max_batch_tokens, "every decoding request needs one token"
         self.cache = cache
         self._max_batch_tokens = max_batch_tokens
         self._max_batch_requests = max_batch_requests
+        self._max_chunk_tokens = max_chunk_tokens
         self.waiting: OrderedDict[Request, None] = OrderedDict()
         self.running: dict[Request, None] = {}
         self.num_preemptions = 0
@@ -43,8 +52,7 @@ class Scheduler:
         A request whose pending tokens do not all fit gets a part of them now, the rest in later
         steps, and samples only when it reaches the last.
         """
-        num_decoding = sum(r.num_pending_tokens == 1 for r in self.running)
-        prompt_budget = self._max_batch_tokens - num_decoding
+        prompt_budget = self._prompt_budget()
         batch: list[BatchEntry] = []
         for request in tuple(self.running):
             if request not in self.running:
@@ -74,6 +82,12 @@ class Scheduler:
             if request.finish_reason:
                 self._finish(request, request.finish_reason)
         return grown
+
+    def _prompt_budget(self) -> int:
+        """Tokens for prompts in this step; at least one, unless all that may run are decoding."""
+        num_decoding = sum(request.num_pending_tokens == 1 for request in self.running)
+        left = self._max_batch_tokens - num_decoding
+        return min(left, self._max_chunk_tokens) if num_decoding else left
 
     def _admit(self, prompt_budget: int) -> list[BatchEntry]:
         """Start waiting requests, oldest first, while tokens and blocks last.

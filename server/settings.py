@@ -57,6 +57,9 @@ class Settings(BaseModel):
         "float16", description="type of the keys and values in the cache: float16, float32 or int8"
     )
     max_batch_tokens: int = Field(256, ge=1, description="tokens computed in one step")
+    max_chunk_tokens: int = Field(
+        32, ge=1, description="prompt tokens in a step that also continues streams"
+    )
     max_batch_requests: int = Field(64, ge=1, description="sequences that run at once")
     max_waiting_requests: int = Field(
         256, ge=0, description="sequences that may wait beyond those; more are refused with 429"

@@ -57,6 +57,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         model_path=Path(settings.model),
         max_context_tokens=settings.max_context_tokens,
         max_batch_tokens=settings.max_batch_tokens,
+        max_chunk_tokens=settings.max_chunk_tokens,
         max_batch_requests=settings.max_batch_requests,
         kv_cache_tokens=settings.kv_cache_tokens,
         kv_dtype=settings.kv_dtype,

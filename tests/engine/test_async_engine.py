@@ -73,7 +73,7 @@ def runner() -> ScriptedRunner:
 
 @pytest.fixture
 async def engine(runner: ScriptedRunner) -> AsyncIterator[AsyncEngine]:
-    scheduler = Scheduler(KVCache(NUM_BLOCKS, BLOCK_TOKENS), 8, 4)
+    scheduler = Scheduler(KVCache(NUM_BLOCKS, BLOCK_TOKENS), 8, 4, 8)
     core = EngineCore(scheduler, runner, Footprint(0, 0, "none", "hash", 1))
     engine = AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, frozenset({EOS}), 0))
     engine.start()
@@ -271,7 +271,7 @@ async def test_requests_without_a_seed_differ(engine: AsyncEngine) -> None:
 
 async def test_engine_must_be_started() -> None:
     core = EngineCore(
-        Scheduler(KVCache(4, 4), 8, 4), ScriptedRunner(), Footprint(0, 0, "none", "hash", 1)
+        Scheduler(KVCache(4, 4), 8, 4, 8), ScriptedRunner(), Footprint(0, 0, "none", "hash", 1)
     )
     engine = AsyncEngine(core, ModelInfo(VOCAB_SIZE, 16, frozenset(), 0))
     assert not engine.is_alive

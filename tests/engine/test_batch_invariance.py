@@ -64,7 +64,7 @@ class Engine:
     ) -> tuple[dict[str, list[Output]], EngineStats]:
         """Run requests to their end; with rng, arrivals and chunk sizes are random."""
         cache = KVCache(NUM_BLOCKS, CACHE_TOKENS)
-        scheduler = Scheduler(cache, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS)
+        scheduler = Scheduler(cache, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS, MAX_BATCH_TOKENS)
         core = EngineCore(scheduler, ModelRunner(self._program), FOOTPRINT)
         outputs: defaultdict[str, list[Output]] = defaultdict(list)
         arrivals = iter(requests)
@@ -75,6 +75,7 @@ class Engine:
                 arrived += 1
             if rng:
                 scheduler._max_batch_tokens = rng.randint(MAX_BATCH_REQUESTS, MAX_BATCH_TOKENS)
+                scheduler._max_chunk_tokens = rng.randint(1, MAX_BATCH_TOKENS)
             for output in core.step() if core.has_work else []:
                 assert isinstance(output, TokenOutput)
                 outputs[output.request_id].append((output.token_id, output.logprob.hex()))

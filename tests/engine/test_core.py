@@ -26,7 +26,7 @@ class CountingRunner:
 
 @pytest.fixture
 def core() -> EngineCore:
-    scheduler = Scheduler(KVCache(num_blocks=20, block_tokens=4), 8, 4)
+    scheduler = Scheduler(KVCache(num_blocks=20, block_tokens=4), 8, 4, 8)
     return EngineCore(scheduler, CountingRunner(), Footprint(10, 20, "scalar", "native", 2))
 
 

@@ -36,7 +36,7 @@ def program(request: pytest.FixtureRequest) -> Program:
 
 
 def make_core(program: Program) -> EngineCore:
-    scheduler = Scheduler(KVCache(NUM_BLOCKS, CACHE_TOKENS), CACHE_SIZE, 8)
+    scheduler = Scheduler(KVCache(NUM_BLOCKS, CACHE_TOKENS), CACHE_SIZE, 8, CACHE_SIZE)
     return EngineCore(scheduler, ModelRunner(program), Footprint(0, 0, "", "", 1))
 
 

@@ -11,9 +11,14 @@ def make_request(name: str, num_tokens: int, max_tokens: int = 8) -> Request:
 
 
 def make_scheduler(
-    num_blocks: int = 100, block_tokens: int = 4, max_batch_tokens: int = 8, num_requests: int = 4
+    num_blocks: int = 100,
+    block_tokens: int = 4,
+    max_batch_tokens: int = 8,
+    num_requests: int = 4,
+    max_chunk_tokens: int = 8,
 ) -> Scheduler:
-    return Scheduler(KVCache(num_blocks, block_tokens), max_batch_tokens, num_requests)
+    cache = KVCache(num_blocks, block_tokens)
+    return Scheduler(cache, max_batch_tokens, num_requests, max_chunk_tokens)
 
 
 def step(scheduler: Scheduler) -> dict[str, int]:
@@ -44,6 +49,29 @@ def test_decoding_requests_get_their_token_before_any_prompt() -> None:
     scheduler.add(make_request("c", 30))
     assert step(scheduler) == {"a": 1, "b": 1, "c": 6}
     assert step(scheduler) == {"a": 1, "b": 1, "c": 6}
+
+
+def test_prompts_get_small_chunks_while_a_stream_runs_and_large_ones_when_none_does() -> None:
+    scheduler = make_scheduler(max_batch_tokens=20, max_chunk_tokens=3)
+    stream, long = make_request("a", 2, max_tokens=4), make_request("b", 40)
+    scheduler.add(stream)
+    step(scheduler)
+    scheduler.add(long)
+    assert [step(scheduler) for _ in range(2)] == [{"a": 1, "b": 3}] * 2
+    scheduler.add(make_request("c", 2))
+    assert step(scheduler) == {"a": 1, "b": 3}, "the chunk is for all prompts together"
+    assert stream.finish_reason
+    assert step(scheduler) == {"b": 20}
+    assert step(scheduler) == {"b": 11, "c": 2}
+
+
+def test_prompt_advances_however_many_streams_run() -> None:
+    scheduler = make_scheduler(max_batch_tokens=4, num_requests=4, max_chunk_tokens=3)
+    for name in "abc":
+        scheduler.add(make_request(name, 1))
+    step(scheduler)
+    scheduler.add(make_request("d", 3))
+    assert [step(scheduler)["d"] for _ in range(3)] == [1, 1, 1]
 
 
 def test_prompts_share_a_step() -> None:

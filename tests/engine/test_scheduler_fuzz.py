@@ -48,7 +48,8 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
     num_blocks = -(-MAX_CONTEXT // block_tokens) + rng.randrange(0, 12)
     cache = KVCache(num_blocks, block_tokens)
     max_batch_tokens = rng.randrange(4, 10)
-    scheduler = Scheduler(cache, max_batch_tokens, max_batch_requests=4)
+    max_chunk_tokens = rng.randrange(1, 10)
+    scheduler = Scheduler(cache, max_batch_tokens, 4, max_chunk_tokens)
     core = EngineCore(scheduler, HashModel(num_blocks, block_tokens), FOOTPRINT)
 
     requests = random_requests(rng)
@@ -61,6 +62,7 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
             core.add(arrived[-1])
         if rng.random() < 0.1 and arrived:
             core.abort(rng.choice(arrived).request_id)  # waiting, in prefill, decoding or finished
+        num_decoding = sum(request.num_pending_tokens == 1 for request in scheduler.running)
         if core.has_work:
             for output in core.step():
                 assert isinstance(output, TokenOutput)
@@ -68,7 +70,9 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
         cache.check_integrity()
         stats, before = core.stats(), stats
         check_stats(stats, before)
-        assert stats.tokens_computed - before.tokens_computed <= max_batch_tokens
+        num_computed = stats.tokens_computed - before.tokens_computed
+        assert num_computed <= max_batch_tokens
+        assert not num_decoding or num_computed <= num_decoding + max_chunk_tokens
         assert stats.num_steps < 2000, "no progress"
 
     for request in requests:
@@ -85,7 +89,7 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
 
 def test_schedules_like_these_preempt_and_share_prefixes() -> None:
     rng = random.Random(1)
-    core = EngineCore(Scheduler(KVCache(9, 4), 5, 4), HashModel(9, 4), FOOTPRINT)
+    core = EngineCore(Scheduler(KVCache(9, 4), 5, 4, 5), HashModel(9, 4), FOOTPRINT)
     for request in random_requests(rng):
         core.add(request)
     while core.has_work:

@@ -91,7 +91,9 @@ class ScriptedModel:
 
 def make_engine(model: ScriptedModel) -> AsyncEngine:
     """An engine that is not started."""
-    scheduler = Scheduler(KVCache(NUM_BLOCKS, BLOCK_TOKENS), BATCH_TOKENS, BATCH_REQUESTS)
+    scheduler = Scheduler(
+        KVCache(NUM_BLOCKS, BLOCK_TOKENS), BATCH_TOKENS, BATCH_REQUESTS, BATCH_TOKENS
+    )
     core = EngineCore(scheduler, model, Footprint(1000, 2000, "none", "scripted", 1))
     eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
     return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0))
