@@ -36,7 +36,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code; raises EngineError."""
+    """Serve until SIGTERM or SIGINT, or until the engine dies. Returns the exit code.
+
+    Raises CheckpointError, ConfigError.
+    """
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
     settings = checkpoint.resolve(settings)
@@ -44,9 +47,10 @@ def run(arguments: Namespace) -> int:
         engine = AsyncEngine.load(engine_config(settings), progress)
     app = create_app(settings, engine)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
+    server = Server(app, settings)
     with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
-        Server(app, settings).run()
-    return 0
+        server.run()
+    return 1 if server.engine_died else 0
 
 
 def engine_config(settings: Settings) -> EngineConfig:
@@ -68,9 +72,10 @@ def engine_config(settings: Settings) -> EngineConfig:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but a signal first turns readiness off, then lets open responses end."""
+    """uvicorn that turns readiness off before it stops, and stops when the engine has died."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self.engine_died = False
         # sse-starlette would cut every stream at the signal; uvicorn's time limit ends them.
         AppStatus.enable_automatic_graceful_drain = False
         self._services: Services = app.state.services
@@ -84,6 +89,13 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         super().__init__(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell, ten times a second, whether to stop: only a restart revives a dead engine."""
+        if not self._services.engine.is_alive:
+            _log.critical("the engine has died: stopping")
+            self.engine_died = True
+        return await super().on_tick(counter) or self.engine_died
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Turn readiness off and begin to stop; a second signal no longer waits for anyone."""

@@ -1,5 +1,6 @@
-"""The command as users run it: a process of its own, a signal, an orderly end."""
+"""The command as users run it: a process of its own, a signal, an orderly end; or a dead engine."""
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from tests.server.scripted import LIMIT_SECONDS
+from server.commands.serve import Server
+from server.settings import Settings
+from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
 from tests.tiny_model import VARIANTS, write_checkpoint
 
 COMMAND = [sys.executable, "-m", "server", "serve"]
@@ -49,3 +53,22 @@ def test_a_signal_lets_a_stream_end(process: "subprocess.Popen[str]") -> None:
             *_, last, _ = lines
             assert last == "data: [DONE]"
     assert process.wait(LIMIT_SECONDS) in (0, -signal.SIGTERM)
+
+
+async def test_a_dead_engine_ends_the_server(
+    app: FastAPI, settings: Settings, model: ScriptedModel
+) -> None:
+    """After it has answered those who waited."""
+    server = Server(app, settings)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not server.started:
+            await asyncio.sleep(0.001)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        model.error = MemoryError("scripted")
+        body = BODY | {"model": "scripted", "max_tokens": 9}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            response = await client.post("/v1/completions", json=body)
+        assert '"code": "engine_dead"' in response.text
+        await serving
+    assert server.engine_died
