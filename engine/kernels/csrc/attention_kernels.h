@@ -3,13 +3,16 @@
 //
 // Keys are stored [D, 16] in a block and values [16, D]: scores of 16 tokens are vertical sums
 // over D, and outputs vertical sums over tokens, so nothing is summed across lanes but the
-// softmax. Each query row walks the blocks from 0 in order, whatever its tile holds: its
-// sums do not depend on chunking or batch. Blocks and tokens past a row's position add exact zeros.
+// softmax, once in a span of blocks. A context is cut into parts at fixed positions, so that
+// threads can share a long one, and the parts are merged in order (as in "Flash-Decoding"). So a
+// row's sums depend neither on chunking nor on the batch; tokens past its position add exact zeros.
 #pragma once
 #include "exp_kernels.h"
 #include "row_kernels.h"
 
-constexpr size_t kBlockVectors = kCacheTokens / Lanes::width;
+constexpr size_t kSpanTokens = 4 * kCacheTokens;  // scores kept at a time
+
+constexpr size_t kTileQueries = Lanes::num_registers / 4;  // two sums for each query, and room
 
 // What a cache holds, and how it becomes floats. Scales of int8 are left to the scores and weights.
 struct HalfCache {
@@ -33,117 +36,165 @@ struct Int8Cache {
   static float one(Element e) { return float(e); }
 };
 
-struct SoftmaxState {
-  float largest;
-  float total;
-};
-
-// scores[q][t] = queries[q] . key[t], even and odd dimensions summed apart to hide the latency.
+// scores[q][t] = queries[q] . key[t] for the tokens of two vectors, `width` tokens each, whose
+// columns of keys begin at `left` and `right`: a query's element, once fetched, serves both.
 template <size_t Q, class Cache>
-inline void block_scores(const AttentionTile& tile, const typename Cache::Element* keys,
-                         float scores[][kCacheTokens]) {
-  for (size_t part = 0; part < kBlockVectors; ++part) {
-    Lanes::Float even[Q], odd[Q];
-    for (size_t q = 0; q < Q; ++q) even[q] = odd[q] = Lanes::set(0.0f);
-    const typename Cache::Element* column = keys + part * Lanes::width;
-    for (size_t d = 0; d < tile.head_size; d += 2) {
-      const Lanes::Float k0 = Cache::load(column + d * kCacheTokens);
-      const Lanes::Float k1 = Cache::load(column + (d + 1) * kCacheTokens);
+inline void two_vectors(const AttentionTile& tile, const typename Cache::Element* left,
+                        const typename Cache::Element* right, size_t t,
+                        float scores[][kSpanTokens]) {
+  Lanes::Float a[Q], b[Q];
+#pragma GCC unroll 8
+  for (size_t q = 0; q < Q; ++q) a[q] = b[q] = Lanes::set(0.0f);
+  for (size_t d = 0; d < tile.head_size; ++d) {
+    const Lanes::Float ka = Cache::load(left + d * kCacheTokens);
+    const Lanes::Float kb = Cache::load(right + d * kCacheTokens);
+#pragma GCC unroll 8
+    for (size_t q = 0; q < Q; ++q) {
+      const Lanes::Float x = Lanes::set(tile.queries[q][d]);
+      a[q] = Lanes::fma(x, ka, a[q]);
+      b[q] = Lanes::fma(x, kb, b[q]);
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t q = 0; q < Q; ++q) {
+    Lanes::store(scores[q] + t, a[q]);
+    Lanes::store(scores[q] + t + Lanes::width, b[q]);
+  }
+}
+
+// The scores of whole blocks of keys; with an odd number of vectors, what follows is overwritten.
+template <size_t Q, class Cache>
+inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
+                        float scores[][kSpanTokens]) {
+  const auto column = [&](size_t t) {
+    const size_t block = size_t(blocks[t / kCacheTokens]) * tile.block_stride;
+    return static_cast<const typename Cache::Element*>(tile.keys) + block + t % kCacheTokens;
+  };
+  for (size_t t = 0; t < tokens; t += 2 * Lanes::width) {
+    const size_t next = t + Lanes::width < tokens ? t + Lanes::width : t;
+    two_vectors<Q, Cache>(tile, column(t), column(next), t, scores);
+  }
+}
+
+// Turns the scores of one span into weights exp(score - largest), 0 past `visible`, and adds them
+// to the total. Returns the old largest score less the new one.
+inline float update_softmax(float* scores, size_t tokens, size_t visible, float& largest,
+                            float& total) {
+  for (size_t t = visible; t < tokens; ++t) scores[t] = -__builtin_inff();
+  Lanes::Float best = Lanes::load(scores);
+  for (size_t t = Lanes::width; t < tokens; t += Lanes::width)
+    best = Lanes::max(best, Lanes::load(scores + t));
+  const float found = Lanes::largest(best), before = largest;
+  largest = found > before ? found : before;
+  if (visible == 0) {
+    for (size_t t = 0; t < tokens; ++t) scores[t] = 0.0f;
+    return 0.0f;
+  }
+  const Lanes::Float shift = Lanes::set(largest);
+  for (size_t t = 0; t < tokens; t += Lanes::width)
+    Lanes::store(scores + t, exp_lanes(Lanes::sub(Lanes::load(scores + t), shift)));
+  for (size_t t = visible; t < tokens; ++t) scores[t] = 0.0f;
+  Lanes::Float sum = Lanes::load(scores);
+  for (size_t t = Lanes::width; t < tokens; t += Lanes::width)
+    sum = Lanes::add(sum, Lanes::load(scores + t));
+  total = total * exp_one(before - largest) + Lanes::sum(sum);
+  return before - largest;
+}
+
+// outputs[q][d] = outputs[q][d] * shrink[q] + sum over t of weights[q][t] * value[t][d], for N
+// vectors of dimensions: a weight, once fetched, serves them all.
+template <size_t N, size_t Q, class Cache>
+inline void add_dimensions(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
+                           size_t d, const float* shrink, const float weights[][kSpanTokens]) {
+  Lanes::Float sum[Q][N];
+#pragma GCC unroll 8
+  for (size_t q = 0; q < Q; ++q)
+#pragma GCC unroll 2
+    for (size_t n = 0; n < N; ++n)
+      sum[q][n] =
+          Lanes::mul(Lanes::load(tile.outputs[q] + d + n * Lanes::width), Lanes::set(shrink[q]));
+  for (size_t first = 0; first < tokens; first += kCacheTokens) {
+    const auto* block = static_cast<const typename Cache::Element*>(tile.values) +
+                        size_t(blocks[first / kCacheTokens]) * tile.block_stride + d;
+    const size_t count = tokens - first < kCacheTokens ? tokens - first : kCacheTokens;
+    for (size_t t = 0; t < count; ++t) {
+      Lanes::Float v[N];
+#pragma GCC unroll 2
+      for (size_t n = 0; n < N; ++n)
+        v[n] = Cache::load(block + t * tile.head_size + n * Lanes::width);
 #pragma GCC unroll 8
       for (size_t q = 0; q < Q; ++q) {
-        even[q] = Lanes::fma(Lanes::set(tile.queries[q][d]), k0, even[q]);
-        odd[q] = Lanes::fma(Lanes::set(tile.queries[q][d + 1]), k1, odd[q]);
+        const Lanes::Float weight = Lanes::set(weights[q][first + t]);
+#pragma GCC unroll 2
+        for (size_t n = 0; n < N; ++n) sum[q][n] = Lanes::fma(weight, v[n], sum[q][n]);
       }
     }
-    for (size_t q = 0; q < Q; ++q)
-      Lanes::store(scores[q] + part * Lanes::width, Lanes::add(even[q], odd[q]));
   }
+#pragma GCC unroll 8
+  for (size_t q = 0; q < Q; ++q)
+#pragma GCC unroll 2
+    for (size_t n = 0; n < N; ++n) Lanes::store(tile.outputs[q] + d + n * Lanes::width, sum[q][n]);
 }
 
-// Turns scores into weights exp(score - largest), 0 past `visible`; returns the factor by which
-// what was summed so far shrinks.
-inline float update_softmax(float* scores, size_t visible, SoftmaxState& state) {
-  float largest = state.largest;
-  for (size_t t = 0; t < visible; ++t) largest = scores[t] > largest ? scores[t] : largest;
-  for (size_t t = visible; t < kCacheTokens; ++t) scores[t] = largest;
-  exp_row(scores, kCacheTokens, largest, 1.0f, scores);
-  for (size_t t = visible; t < kCacheTokens; ++t) scores[t] = 0.0f;
-  const float shrink = visible ? exp_one(state.largest - largest) : 1.0f;
-  float lanes[kCacheTokens];
-  for (size_t t = 0; t < kCacheTokens; ++t) lanes[t] = scores[t];
-  state.largest = largest;
-  state.total = state.total * shrink + fold(lanes, kCacheTokens);
-  return shrink;
-}
-
-// outputs[q] = outputs[q] * shrink[q] + sum over t of weights[q][t] * value[t].
 template <size_t Q, class Cache>
-inline void add_values(const AttentionTile& tile, const typename Cache::Element* values,
-                       size_t tokens, const float* shrink, const float weights[][kCacheTokens]) {
+inline void add_values(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
+                       const float* shrink, const float weights[][kSpanTokens]) {
   size_t d = 0;
-  for (; d + Lanes::width <= tile.head_size; d += Lanes::width) {
-    Lanes::Float sum[Q];
-#pragma GCC unroll 8
-    for (size_t q = 0; q < Q; ++q)
-      sum[q] = Lanes::mul(Lanes::load(tile.outputs[q] + d), Lanes::set(shrink[q]));
-    for (size_t t = 0; t < tokens; ++t) {
-      const Lanes::Float v = Cache::load(values + t * tile.head_size + d);
-#pragma GCC unroll 8
-      for (size_t q = 0; q < Q; ++q) sum[q] = Lanes::fma(Lanes::set(weights[q][t]), v, sum[q]);
-    }
-#pragma GCC unroll 8
-    for (size_t q = 0; q < Q; ++q) Lanes::store(tile.outputs[q] + d, sum[q]);
-  }
+  for (; d + 2 * Lanes::width <= tile.head_size; d += 2 * Lanes::width)
+    add_dimensions<2, Q, Cache>(tile, blocks, tokens, d, shrink, weights);
+  for (; d + Lanes::width <= tile.head_size; d += Lanes::width)
+    add_dimensions<1, Q, Cache>(tile, blocks, tokens, d, shrink, weights);
   for (; d < tile.head_size; ++d)
     for (size_t q = 0; q < Q; ++q) {
       float sum = tile.outputs[q][d] * shrink[q];
-      for (size_t t = 0; t < tokens; ++t)
-        sum += weights[q][t] * Cache::one(values[t * tile.head_size + d]);
+      for (size_t t = 0; t < tokens; ++t) {
+        const auto* block = static_cast<const typename Cache::Element*>(tile.values) +
+                            size_t(blocks[t / kCacheTokens]) * tile.block_stride;
+        sum += weights[q][t] * Cache::one(block[t % kCacheTokens * tile.head_size + d]);
+      }
       tile.outputs[q][d] = sum;
     }
 }
 
-// Multiplies each row by the scales of its visible tokens.
-inline void scale_tokens(float* row, const float* scales, size_t visible) {
-  for (size_t t = 0; t < visible; ++t) row[t] *= scales[t];
+// Multiplies the scores or weights of visible tokens by the scales of their keys or values.
+inline void scale_tokens(const AttentionTile& tile, const float* scales, const int32_t* blocks,
+                         size_t visible, float* row) {
+  for (size_t t = 0; t < visible; ++t)
+    row[t] *= scales[size_t(blocks[t / kCacheTokens]) * tile.scale_stride + t % kCacheTokens];
+}
+
+template <size_t Q, class Cache>
+void attend_span(const AttentionTile& tile, size_t start, size_t tokens) {
+  const int32_t* blocks = tile.block_table + start / kCacheTokens;
+  float scores[Q][kSpanTokens], shrink[kMaxQueries];
+  const size_t whole_blocks = (tokens + kCacheTokens - 1) / kCacheTokens * kCacheTokens;
+  span_scores<Q, Cache>(tile, blocks, whole_blocks, scores);
+  for (size_t q = 0; q < Q; ++q) {
+    const int64_t ahead = int64_t(tile.positions[q]) - int64_t(start) + 1;
+    const size_t visible = ahead < 0 ? 0 : (ahead < int64_t(tokens) ? size_t(ahead) : tokens);
+    if (Cache::scaled) scale_tokens(tile, tile.key_scales, blocks, visible, scores[q]);
+    shrink[q] = update_softmax(scores[q], whole_blocks, visible, *tile.largest[q], *tile.totals[q]);
+    if (Cache::scaled) scale_tokens(tile, tile.value_scales, blocks, visible, scores[q]);
+  }
+  exp_row(shrink, Q, 0.0f, 1.0f, shrink);
+  add_values<Q, Cache>(tile, blocks, tokens, shrink, scores);
 }
 
 template <size_t Q, class Cache>
 void attend_rows(const AttentionTile& tile) {
-  const auto* keys = static_cast<const typename Cache::Element*>(tile.keys);
-  const auto* values = static_cast<const typename Cache::Element*>(tile.values);
-  SoftmaxState states[Q];
-  int32_t last = 0;
   for (size_t q = 0; q < Q; ++q) {
-    states[q] = {-__builtin_inff(), 0.0f};
-    last = tile.positions[q] > last ? tile.positions[q] : last;
+    *tile.largest[q] = -__builtin_inff();
+    *tile.totals[q] = 0.0f;
     for (size_t d = 0; d < tile.head_size; ++d) tile.outputs[q][d] = 0.0f;
   }
-  for (size_t start = 0; start <= size_t(last); start += kCacheTokens) {
-    const size_t block = size_t(tile.block_table[start / kCacheTokens]);
-    float scores[Q][kCacheTokens], shrink[Q];
-    block_scores<Q, Cache>(tile, keys + block * tile.block_stride, scores);
-    for (size_t q = 0; q < Q; ++q) {
-      const int64_t ahead = int64_t(tile.positions[q]) - int64_t(start) + 1;
-      const size_t visible =
-          ahead < 0 ? 0 : (ahead < int64_t(kCacheTokens) ? size_t(ahead) : kCacheTokens);
-      if (Cache::scaled)
-        scale_tokens(scores[q], tile.key_scales + block * tile.scale_stride, visible);
-      shrink[q] = update_softmax(scores[q], visible, states[q]);
-      if (Cache::scaled)
-        scale_tokens(scores[q], tile.value_scales + block * tile.scale_stride, visible);
-    }
-    const size_t left = size_t(last) + 1 - start;
-    add_values<Q, Cache>(tile, values + block * tile.block_stride,
-                         left < kCacheTokens ? left : kCacheTokens, shrink, scores);
-  }
-  for (size_t q = 0; q < Q; ++q)
-    for (size_t d = 0; d < tile.head_size; ++d) tile.outputs[q][d] /= states[q].total;
+  for (size_t start = tile.begin; start < tile.end; start += kSpanTokens)
+    attend_span<Q, Cache>(tile, start,
+                          tile.end - start < kSpanTokens ? tile.end - start : kSpanTokens);
 }
 
 template <class Cache>
 void attend(const AttentionTile& tile) {
-  static_assert(kMaxQueries == 8, "one case for each number of queries");
+  static_assert(kTileQueries == 4 || kTileQueries == 8, "a case for each number of queries");
   switch (tile.num_queries) {
     case 1:
       return attend_rows<1, Cache>(tile);
@@ -153,13 +204,34 @@ void attend(const AttentionTile& tile) {
       return attend_rows<3, Cache>(tile);
     case 4:
       return attend_rows<4, Cache>(tile);
-    case 5:
-      return attend_rows<5, Cache>(tile);
-    case 6:
-      return attend_rows<6, Cache>(tile);
-    case 7:
-      return attend_rows<7, Cache>(tile);
-    default:
-      return attend_rows<8, Cache>(tile);
   }
+  if constexpr (kTileQueries > 4) {
+    switch (tile.num_queries) {
+      case 5:
+        return attend_rows<5, Cache>(tile);
+      case 6:
+        return attend_rows<6, Cache>(tile);
+      case 7:
+        return attend_rows<7, Cache>(tile);
+      default:
+        return attend_rows<8, Cache>(tile);
+    }
+  }
+}
+
+// Merges the parts of one head in order, see PartialAttention, and divides by the total weight.
+void merge_attention(const float* parts, size_t num_parts, size_t part_stride, size_t head_size,
+                     float* out) {
+  float largest = parts[head_size], total = parts[head_size + 1];
+  for (size_t d = 0; d < head_size; ++d) out[d] = parts[d];
+  for (size_t i = 1; i < num_parts; ++i) {
+    const float* part = parts + i * part_stride;
+    const float before = largest;
+    largest = part[head_size] > before ? part[head_size] : before;
+    const float shrink_old = exp_one(before - largest);
+    const float shrink_new = exp_one(part[head_size] - largest);
+    total = total * shrink_old + part[head_size + 1] * shrink_new;
+    for (size_t d = 0; d < head_size; ++d) out[d] = out[d] * shrink_old + part[d] * shrink_new;
+  }
+  for (size_t d = 0; d < head_size; ++d) out[d] /= total;
 }

@@ -71,48 +71,91 @@ class RotateAndStore final : public Op {
   size_t layer_;
 };
 
+// Where a context is cut into parts: at multiples of this many tokens.
+// Small enough for threads to share one long context, large enough that merging costs nothing.
+inline size_t part_tokens(size_t max_context_tokens) {
+  constexpr size_t kLeast = 512, kMaxParts = 16;
+  const size_t even = (max_context_tokens + kMaxParts - 1) / kMaxParts;
+  const size_t least = even > kLeast ? even : kLeast;
+  return (least + kCacheTokens - 1) / kCacheTokens * kCacheTokens;
+}
+
+// What attention leaves of each part of a context: for each token and query head, D sums of
+// weight * value, the largest score and the sum of weights.
+class PartialAttention {
+ public:
+  PartialAttention(size_t max_tokens, AttentionShape shape, size_t max_context_tokens)
+      : num_heads_(shape.num_heads),
+        tokens_(part_tokens(max_context_tokens)),
+        max_parts_((max_context_tokens + tokens_ - 1) / tokens_),
+        stride_(padded(shape.head_size + 2)),
+        data_(zeroed<float>(max_tokens * num_heads_ * max_parts_ * stride_)) {}
+
+  size_t tokens() const { return tokens_; }
+  size_t stride() const { return stride_; }
+  size_t count(int32_t position) const { return size_t(position) / tokens_ + 1; }
+  float* at(size_t token, size_t head, size_t part) {
+    return data_.get() + ((token * num_heads_ + head) * max_parts_ + part) * stride_;
+  }
+
+ private:
+  size_t num_heads_, tokens_, max_parts_, stride_;
+  Memory<float> data_;
+};
+
 // The tiles of one step, the same for every layer: a few tokens of one request times the query
-// heads of one KV head, so that each key and value is read once for all of them.
+// heads of one KV head, so that each key and value is read once for all of them, and one part of
+// the context.
 class AttentionPlan {
  public:
   struct Tile {
-    size_t request, first_token, num_tokens, kv_head, first_head, num_heads;
+    size_t request, first_token, num_tokens, kv_head, first_head, num_heads, begin, end;
   };
 
-  explicit AttentionPlan(AttentionShape shape)
+  AttentionPlan(AttentionShape shape, size_t part_tokens, size_t tile_queries)
       : shape_(shape),
-        tile_heads_(shape.heads_per_kv() < kMaxQueries ? shape.heads_per_kv() : kMaxQueries),
-        tile_tokens_(kMaxQueries / tile_heads_) {}
+        part_tokens_(part_tokens),
+        tile_heads_(shape.heads_per_kv() < tile_queries ? shape.heads_per_kv() : tile_queries),
+        tile_tokens_(tile_queries / tile_heads_) {}
 
   void build(const Step& step) {
     tiles_.clear();
     for (size_t r = 0; r < step.num_requests; ++r) {
       const size_t end = size_t(step.query_starts[r + 1]);
-      for (size_t t = size_t(step.query_starts[r]); t < end; t += tile_tokens_)
-        add(r, t, t + tile_tokens_ < end ? tile_tokens_ : end - t);
+      if (end == size_t(step.query_starts[r])) continue;
+      const size_t context = size_t(step.positions[end - 1]) + 1;
+      for (size_t begin = 0; begin < context; begin += part_tokens_)
+        for (size_t g = 0; g < shape_.num_kv_heads; ++g) add(step, r, g, begin);
     }
   }
   const std::vector<Tile>& tiles() const { return tiles_; }
 
  private:
-  void add(size_t request, size_t first_token, size_t num_tokens) {
-    const size_t group = shape_.heads_per_kv();
-    for (size_t g = 0; g < shape_.num_kv_heads; ++g)
+  // All tiles of one KV head and one part, one after the other: its keys and values stay in L2.
+  void add(const Step& step, size_t request, size_t kv_head, size_t begin) {
+    const size_t group = shape_.heads_per_kv(), last = size_t(step.query_starts[request + 1]);
+    for (size_t t = size_t(step.query_starts[request]); t < last; t += tile_tokens_) {
+      const size_t tokens = t + tile_tokens_ < last ? tile_tokens_ : last - t;
+      const size_t context = size_t(step.positions[t + tokens - 1]) + 1;
+      if (context <= begin) continue;
+      const size_t end = begin + part_tokens_ < context ? begin + part_tokens_ : context;
       for (size_t h = 0; h < group; h += tile_heads_) {
         const size_t heads = h + tile_heads_ < group ? tile_heads_ : group - h;
-        tiles_.push_back({request, first_token, num_tokens, g, g * group + h, heads});
+        tiles_.push_back({request, t, tokens, kv_head, kv_head * group + h, heads, begin, end});
       }
+    }
   }
 
   AttentionShape shape_;
-  size_t tile_heads_, tile_tokens_;
+  size_t part_tokens_, tile_heads_, tile_tokens_;
   std::vector<Tile> tiles_;
 };
 
-class Attention final : public Op {
+// Attends to each part of the context by itself.
+class Attend final : public Op {
  public:
-  Attention(const KernelTable& kernels, AttentionShape shape, const AttentionPlan& plan, Rows& qkv,
-            KVCache& cache, size_t layer, Rows& out)
+  Attend(const KernelTable& kernels, AttentionShape shape, const AttentionPlan& plan, Rows& qkv,
+         KVCache& cache, size_t layer, PartialAttention& out)
       : shape_(shape),
         plan_(plan),
         qkv_(qkv),
@@ -133,10 +176,15 @@ class Attention final : public Op {
     for (size_t t = part.first_token; t < part.first_token + part.num_tokens; ++t)
       for (size_t h = part.first_head; h < part.first_head + part.num_heads; ++h) {
         const size_t q = tile.num_queries++;
+        float* out = out_.at(t, h, part.begin / out_.tokens());
         tile.queries[q] = qkv_.row(t) + h * shape_.head_size;
-        tile.outputs[q] = out_.row(t) + h * shape_.head_size;
+        tile.outputs[q] = out;
+        tile.largest[q] = out + shape_.head_size;
+        tile.totals[q] = out + shape_.head_size + 1;
         tile.positions[q] = step.positions[t];
       }
+    tile.begin = part.begin;
+    tile.end = part.end;
     tile.block_table = step.block_tables + part.request * step.table_width;
     KVCache::Part &keys = cache_.keys[layer_], &values = cache_.values[layer_];
     tile.keys = cache_.at(keys, 0, part.kv_head, 0);
@@ -154,6 +202,27 @@ class Attention final : public Op {
   Rows& qkv_;
   KVCache& cache_;
   size_t layer_;
-  Rows& out_;
+  PartialAttention& out_;
   void (*attend_)(const AttentionTile& tile);
+};
+
+// Puts the parts together: the attention's output.
+class MergeAttention final : public Op {
+ public:
+  MergeAttention(const KernelTable& kernels, AttentionShape shape, PartialAttention& parts,
+                 Rows& out)
+      : kernels_(kernels), shape_(shape), parts_(parts), out_(out) {}
+  size_t num_tiles(const Step& step) const override { return step.num_tokens; }
+  void run_tile(const Step& step, size_t t) override {
+    const size_t count = parts_.count(step.positions[t]);
+    for (size_t h = 0; h < shape_.num_heads; ++h)
+      kernels_.merge_attention(parts_.at(t, h, 0), count, parts_.stride(), shape_.head_size,
+                               out_.row(t) + h * shape_.head_size);
+  }
+
+ private:
+  const KernelTable& kernels_;
+  AttentionShape shape_;
+  PartialAttention& parts_;
+  Rows& out_;
 };

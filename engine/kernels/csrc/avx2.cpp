@@ -8,6 +8,7 @@ namespace {
 
 struct Lanes {
   using Float = __m256;
+  static constexpr size_t num_registers = 16;
   static constexpr size_t width = 8;
 
   static Float load(const float* p) { return _mm256_loadu_ps(p); }
@@ -201,6 +202,7 @@ uint64_t multiply_add(size_t rounds) {
 const KernelTable avx2_kernels = {
     "avx2",
     12,
+    kTileQueries,
     ternary_tile,
     scale_sums,
     rms_norm,
@@ -212,6 +214,7 @@ const KernelTable avx2_kernels = {
     attend<HalfCache>,
     attend<FloatCache>,
     attend<Int8Cache>,
+    merge_attention,
     head_bfloat,
     head_float,
     largest,

@@ -8,6 +8,7 @@ namespace {
 
 struct Lanes {
   using Float = __m512;
+  static constexpr size_t num_registers = 32;
   static constexpr size_t width = 16;
 
   static Float load(const float* p) { return _mm512_loadu_ps(p); }
@@ -151,6 +152,7 @@ uint64_t multiply_add(size_t rounds) {
 const KernelTable avx512vnni_kernels = {
     "avx512vnni",
     6,
+    kTileQueries,
     ternary_tile,
     scale_sums,
     rms_norm,
@@ -162,6 +164,7 @@ const KernelTable avx512vnni_kernels = {
     attend<HalfCache>,
     attend<FloatCache>,
     attend<Int8Cache>,
+    merge_attention,
     head_bfloat,
     head_float,
     largest,

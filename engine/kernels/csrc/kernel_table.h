@@ -20,12 +20,15 @@ struct QuantizedRow {
   int32_t* sum;
 };
 
-// Query rows that attend to the same keys: one KV head of one request.
+// Query rows that attend to the same keys: one KV head of one request, and one part of its context.
 struct AttentionTile {
   size_t num_queries;                 // 1..kMaxQueries
   size_t head_size;                   // D
   const float* queries[kMaxQueries];  // D floats each, rotated and scaled by 1/sqrt(D)
-  float* outputs[kMaxQueries];        // D floats each
+  float* outputs[kMaxQueries];        // D floats each: sums of weight * value
+  float* largest[kMaxQueries];        // the largest score; weights are exp(score - largest)
+  float* totals[kMaxQueries];         // sums of weights
+  size_t begin, end;                  // the part: tokens begin..end-1; begin is a multiple of 16
   int32_t positions[kMaxQueries];     // a query sees the tokens 0..position
   const int32_t* block_table;
   const void* keys;         // [blocks, block_stride] elements: here [D, kCacheTokens] of this head
@@ -38,7 +41,8 @@ struct AttentionTile {
 
 struct KernelTable {
   const char* isa;
-  size_t tile_tokens;  // rows of x that one ternary tile takes at best, <= kMaxTileTokens
+  size_t tile_tokens;   // rows of x that one ternary tile takes at best, <= kMaxTileTokens
+  size_t tile_queries;  // query rows that one attention tile takes, <= kMaxQueries
 
   // sums[64 t + r] = sum over k of code[r][k] * x[t][k], for one block of 64 output rows and
   // `tokens` (1..tile_tokens) rows of x. Exact in int32 for K <= kMaxInputs.
@@ -75,6 +79,11 @@ struct KernelTable {
   void (*attend_half)(const AttentionTile& tile);
   void (*attend_float)(const AttentionTile& tile);
   void (*attend_int8)(const AttentionTile& tile);
+
+  // Merges the parts of a head's context in order into D outputs. A part is D sums of
+  // weight * value, the largest score, and the sum of weights.
+  void (*merge_attention)(const float* parts, size_t num_parts, size_t part_stride,
+                          size_t head_size, float* out);
 
   // logits[s][v] = dot(weight row v, x[s]) for 1..kHeadTileRows rows and any number of x rows.
   void (*head_bfloat)(const uint16_t* weight, size_t rows, const float* x, size_t x_stride,

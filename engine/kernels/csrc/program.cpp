@@ -38,7 +38,8 @@ void Program::set_attention(AttentionShape shape, CacheType type, size_t num_lay
   shape_ = shape;
   cache_ = std::make_unique<KVCache>(type, num_layers, num_cache_blocks, shape.num_kv_heads,
                                      shape.head_size);
-  plan_ = std::make_unique<AttentionPlan>(shape);
+  parts_ = std::make_unique<PartialAttention>(limits_.max_tokens, shape, num_positions);
+  plan_ = std::make_unique<AttentionPlan>(shape, parts_->tokens(), kernels_.tile_queries);
   cos_.assign(cos, cos + num_positions * shape.head_size / 2);
   sin_.assign(sin, sin + num_positions * shape.head_size / 2);
   num_positions_ = num_positions;
@@ -105,8 +106,9 @@ void Program::attention(size_t qkv, size_t layer, size_t out) {
   require_attention(layer);
   require(rows(out).width == shape_.num_heads * shape_.head_size,
           "attention: the output is not as wide as all query heads");
-  record("attention", std::make_unique<Attention>(kernels_, shape_, *plan_, rows(qkv), *cache_,
-                                                  layer, rows(out)));
+  record("attention",
+         std::make_unique<Attend>(kernels_, shape_, *plan_, rows(qkv), *cache_, layer, *parts_));
+  record("merge_attention", std::make_unique<MergeAttention>(kernels_, shape_, *parts_, rows(out)));
 }
 
 void Program::read_probe(const uint8_t* data, size_t size) {

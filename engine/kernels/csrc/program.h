@@ -86,6 +86,7 @@ class Program {
   AttentionShape shape_{};
   std::unique_ptr<KVCache> cache_;
   std::unique_ptr<AttentionPlan> plan_;
+  std::unique_ptr<PartialAttention> parts_;
   std::vector<float> cos_, sin_;
   size_t num_positions_ = 0;
 

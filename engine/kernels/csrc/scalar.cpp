@@ -8,6 +8,7 @@ namespace {
 
 struct Lanes {
   using Float = float;
+  static constexpr size_t num_registers = 16;
   static constexpr size_t width = 1;
 
   static Float load(const float* p) { return *p; }
@@ -85,6 +86,7 @@ uint64_t multiply_add(size_t rounds) {
 const KernelTable scalar_kernels = {
     "scalar",
     4,
+    kTileQueries,
     ternary_tile,
     scale_sums,
     rms_norm,
@@ -96,6 +98,7 @@ const KernelTable scalar_kernels = {
     attend<HalfCache>,
     attend<FloatCache>,
     attend<Int8Cache>,
+    merge_attention,
     head_bfloat,
     head_float,
     largest,

@@ -94,6 +94,30 @@ def test_chunking_and_company_change_no_bit(
 
 
 @pytest.mark.parametrize("backend", NATIVE)
+def test_a_long_context_is_cut_into_parts_at_fixed_places(backend: str) -> None:
+    """1,100 tokens are three parts: right by the reference, and the same bits in any chunks."""
+    cos, sin = rotary_tables(8, 10_000.0, 1104)
+    shape = AttentionShape(1, 4, 2, 8, 69, cos, sin)
+    rng = np.random.default_rng(0)
+    qkv = rng.standard_normal((1100, shape.qkv_size)).astype(np.float32)
+
+    def outputs(backend: str, chunk: int) -> np.ndarray:
+        under_test = AttentionUnderTest(backend, shape)
+        chunks = [
+            under_test.run(
+                qkv[start : start + chunk],
+                request_step([(start, min(chunk, 1100 - start), list(range(69)))]),
+            )
+            for start in range(0, 1100, chunk)
+        ]
+        return np.concatenate(chunks)
+
+    ours = outputs(backend, 64)
+    np.testing.assert_array_equal(ours, outputs(backend, 27))
+    np.testing.assert_allclose(ours, outputs("reference", 64), atol=TOLERANCES["float16"])
+
+
+@pytest.mark.parametrize("backend", NATIVE)
 @pytest.mark.parametrize("kv_dtype", TOLERANCES)
 def test_another_requests_infinities_stay_out(backend: str, kv_dtype: KVDtype) -> None:
     """A block that a broken request left behind must not leak through masked tokens."""
