@@ -2,13 +2,15 @@
 
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine import EngineConfig, bench_kernels, bench_model
 from server import checkpoint
+from server.bench.http import HttpPlan, bench_http
+from server.bench.report import Objective
 from server.commands.progress import progress_bar
 from server.settings import Settings
 
@@ -25,7 +27,57 @@ def add_arguments(parser: ArgumentParser) -> None:
     model.set_defaults(measure=_model)
     for benchmark in (kernels, model):
         benchmark.add_argument("--threads", type=int, metavar="N", help="default: physical cores")
+    http = benchmarks.add_parser("http", help="clients of any OpenAI-compatible server")
+    _add_http_arguments(http)
+    http.set_defaults(measure=_http)
+    for benchmark in (kernels, model, http):
         benchmark.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_http_arguments(parser: ArgumentParser) -> None:
+    plan, objective = HttpPlan(()), Objective()
+    clients = ",".join(map(str, plan.clients))
+    parser.add_argument(
+        "--url", required=True, help="of a server that runs, such as of sterna serve"
+    )
+    parser.add_argument("--vs", metavar="URL", help="another server, to take turns with the first")
+    parser.add_argument("--model", metavar="NAME", help="default: the first that a server lists")
+    for name, kind, default, text in (
+        (
+            "clients",
+            _numbers,
+            clients,
+            "numbers of clients, each of which asks again when answered",
+        ),
+        ("prompt-tokens", _number, plan.prompt_tokens, "about so many in a prompt; all differ"),
+        ("output-tokens", _number, plan.output_tokens, "at most so many in an answer"),
+        (
+            "requests-per-client",
+            _number,
+            plan.requests_per_client,
+            "in a turn; two turns with --vs",
+        ),
+        ("ttft-objective", float, objective.ttft_seconds, "goodput: seconds to the first token"),
+        ("itl-objective", float, objective.itl_ms, "goodput: mean milliseconds between tokens"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=kind,
+            default=default,
+            metavar="N",
+            help=f"{text} (default: {default})",
+        )
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ArgumentTypeError(f"expected 1 or more, found {number}")
+    return number
+
+
+def _numbers(text: str) -> list[int]:
+    return [_number(part) for part in text.split(",")]
 
 
 def run(arguments: Namespace) -> int:
@@ -50,6 +102,20 @@ def _model(arguments: Namespace) -> Figures:
     )
     with progress_bar("") as progress:
         return bench_model(config, progress).to_dict()
+
+
+def _http(arguments: Namespace) -> Figures:
+    plan = HttpPlan(
+        urls=[url for url in (arguments.url, arguments.vs) if url],
+        clients=arguments.clients,
+        prompt_tokens=arguments.prompt_tokens,
+        output_tokens=arguments.output_tokens,
+        requests_per_client=arguments.requests_per_client,
+        model=arguments.model,
+        objective=Objective(arguments.ttft_objective, arguments.itl_objective),
+    )
+    with progress_bar(" requests") as progress:
+        return bench_http(plan, progress).to_dict()
 
 
 def print_figures(figures: Figures, *, as_json: bool) -> None:
@@ -77,6 +143,8 @@ def _table(rows: Sequence[Figures]) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_text(part)}" for key, part in value.items()) or "-"
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

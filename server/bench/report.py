@@ -1,0 +1,121 @@
+"""Figures of a load: throughput, latencies, goodput, errors; and the ratios of two servers'."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from server.bench.load import Load
+from server.bench.trace import Trace
+
+_COMPARED: Final = (
+    "output_tok_per_s",
+    "ttft_ms_p50",
+    "ttft_ms_p99",
+    "itl_ms_p50",
+    "itl_ms_p99",
+    "goodput_req_per_s",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a user is content with: time to first token, and the mean time between tokens."""
+
+    ttft_seconds: float = 5.0
+    itl_ms: float = 250.0
+
+    def is_met(self, trace: Trace) -> bool:
+        """Whether this request met both."""
+        ttft = trace.ttft_seconds
+        return (
+            trace.error is None
+            and ttft is not None
+            and ttft <= self.ttft_seconds
+            and 1e3 * trace.mean_gap_seconds <= self.itl_ms
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFigures:
+    """What clients saw. Latencies are None if there were none; itl: between chunks of a stream."""
+
+    url: str
+    clients: int
+    requests: int
+    errors: Mapping[str, int]  # by kind
+    output_tokens: int
+    output_tok_per_s: float
+    ttft_ms_p50: float | None
+    ttft_ms_p99: float | None
+    itl_ms_p50: float | None
+    itl_ms_p99: float | None
+    goodput_req_per_s: float
+
+    @classmethod
+    def of(cls, url: str, clients: int, load: Load, objective: Objective) -> "LoadFigures":
+        """Sum up. Failed requests count as requests and as errors, in nothing else."""
+        answered = [trace for trace in load.traces if trace.error is None]
+        tokens = sum(trace.output_tokens for trace in answered)
+        ttfts = [t.ttft_seconds for t in answered if t.ttft_seconds is not None]
+        gaps = [gap for trace in answered for gap in trace.gap_seconds]
+        return cls(
+            url=url,
+            clients=clients,
+            requests=len(load.traces),
+            errors=dict(Counter(trace.error for trace in load.traces if trace.error is not None)),
+            output_tokens=tokens,
+            output_tok_per_s=tokens / load.seconds,
+            ttft_ms_p50=_percentile_ms(ttfts, 0.50),
+            ttft_ms_p99=_percentile_ms(ttfts, 0.99),
+            itl_ms_p50=_percentile_ms(gaps, 0.50),
+            itl_ms_p99=_percentile_ms(gaps, 0.99),
+            goodput_req_per_s=sum(map(objective.is_met, answered)) / load.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """How a server was asked, and who counted the tokens of its answers."""
+
+    url: str
+    model: str
+    path: str
+    ignore_eos: bool  # whether it accepted the field
+    prompt_tokens: int | None  # of one prompt, as the server counted it
+    counted: str  # "usage", or "chunks" where the server doesn't say
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReport:
+    """All figures of one run. ``url_over_vs``: of --url divided by those of --vs, by clients."""
+
+    prompt_tokens: int
+    output_tokens: int
+    requests_per_client: int
+    turns: int
+    objective: Objective
+    servers: Sequence[ServerFacts]
+    results: Sequence[LoadFigures]
+    url_over_vs: Sequence[Mapping[str, float | None]] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON takes it."""
+        return asdict(self)
+
+
+def ratios(first: LoadFigures, second: LoadFigures) -> dict[str, float | None]:
+    """Divide the figures of one server by another's at the same load; None where it can't be."""
+    row: dict[str, float | None] = {"clients": first.clients}
+    return row | {name: _ratio(getattr(first, name), getattr(second, name)) for name in _COMPARED}
+
+
+def _ratio(numerator: float | None, denominator: float | None) -> float | None:
+    return numerator / denominator if numerator is not None and denominator else None
+
+
+def _percentile_ms(seconds: Iterable[float], share: float) -> float | None:
+    """Nearest rank: the least value that ``share`` of all values do not exceed."""
+    ordered = sorted(seconds)
+    return 1e3 * ordered[math.ceil(share * len(ordered)) - 1] if ordered else None

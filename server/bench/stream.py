@@ -1,0 +1,75 @@
+"""One streamed request, with the time at which each piece of its answer came."""
+
+import json
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import httpx
+
+from server.bench.endpoint import Endpoint
+from server.bench.trace import Trace
+
+
+async def timed_request(
+    client: httpx.AsyncClient, endpoint: Endpoint, prompt: str, max_tokens: int
+) -> Trace:
+    """Send a prompt and read the answer to its end. Raises nothing: errors are in the trace."""
+    recorder = _Recorder()
+    body = endpoint.stream_body(prompt, max_tokens)
+    try:
+        async with client.stream("POST", endpoint.url, json=body) as response:
+            if not response.is_success:
+                return Trace(error=f"http {response.status_code}")
+            async for line in response.aiter_lines():
+                recorder.read(line)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Trace(error=type(error).__name__)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return Trace(error="malformed event")
+    return recorder.trace()
+
+
+class _Recorder:
+    """Reads the lines of an event stream as they come."""
+
+    def __init__(self) -> None:
+        self._start = perf_counter()
+        self._chunk_seconds: list[float] = []
+        self._counted_tokens: int | None = None
+        self._has_ended = False
+        self._has_failed = False
+
+    def read(self, line: str) -> None:
+        """Take one line. Raises what wrongly shaped JSON makes it raise."""
+        seconds = perf_counter() - self._start
+        field, _, value = line.partition(":")
+        if field != "data":
+            return
+        if value.strip() == "[DONE]":
+            self._has_ended = True
+        else:
+            self._read_event(json.loads(value), seconds)
+
+    def trace(self) -> Trace:
+        """Sum up, after the last line."""
+        if self._has_failed or not self._has_ended:
+            return Trace(error="error event" if self._has_failed else "cut short")
+        counted = self._counted_tokens
+        tokens = len(self._chunk_seconds) if counted is None else counted
+        return Trace(tuple(self._chunk_seconds), tokens, counted is not None)
+
+    def _read_event(self, event: Mapping[str, Any], seconds: float) -> None:
+        self._has_failed |= bool(event.get("error"))
+        if usage := event.get("usage"):
+            self._counted_tokens = int(usage["completion_tokens"])
+        for choice in event.get("choices") or ():
+            self._has_ended |= bool(choice.get("finish_reason"))
+            if _text(choice):
+                self._chunk_seconds.append(seconds)
+
+
+def _text(choice: Mapping[str, Any]) -> str | None:
+    """Text of a chunk of a completion, or of a chat; thinking aloud counts."""
+    delta = choice.get("delta") or {}
+    return choice.get("text") or delta.get("content") or delta.get("reasoning_content")
