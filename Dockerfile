@@ -12,12 +12,13 @@ ARG PIP_FIND_LINKS
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/src/constraints.txt
 WORKDIR /src
 
-# What Sterna needs first: these layers stay cached while only its code changes. Nothing built is kept but the wheel,
-# and clang from PyPI compiles the kernels, so no system package is needed.
-COPY constraints.txt pyproject.toml ./
+# What changes least comes first, so that it stays cached. Clang from PyPI compiles the kernels: no system package is
+# needed, and nothing of the build is kept but the wheel.
+COPY constraints.txt ./
+RUN python -m venv /opt/sterna && /opt/sterna/bin/pip install --quiet ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
+COPY pyproject.toml ./
 RUN python -m venv /opt/build && /opt/build/bin/pip install --quiet 'pip>=25.1' \
  && /opt/build/bin/pip install --quiet --group build --group compiler
-RUN python -m venv /opt/sterna && /opt/sterna/bin/pip install --quiet ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
 
 COPY LICENSE README.md ./
 COPY scripts scripts
