@@ -29,8 +29,11 @@ class TernaryMatmul final : public Op {
     const uint8_t* codes = weight_.codes + block * steps * kStepBytes;
     const float* row_scales = weight_.row_scales.data() + block * kBlockRows;
     int32_t sums[kMaxTileTokens * kBlockRows];
-    for (size_t t = begin; t < end; t += kernels_.tile_tokens) {
-      const size_t tokens = t + kernels_.tile_tokens < end ? kernels_.tile_tokens : end - t;
+    // As few tiles as will do, of even size: a small last one would pay for a whole unpacking.
+    const size_t num_tiles = (end - begin + kernels_.tile_tokens - 1) / kernels_.tile_tokens;
+    const size_t tile_tokens = (end - begin + num_tiles - 1) / num_tiles;
+    for (size_t t = begin; t < end; t += tile_tokens) {
+      const size_t tokens = t + tile_tokens < end ? tile_tokens : end - t;
       kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens, sums);
       for (size_t i = 0; i < tokens; ++i)
         kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t + i], x_.scales[t + i], row_scales,
