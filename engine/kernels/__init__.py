@@ -6,6 +6,7 @@
 import os
 
 from engine.kernels import _native
+from engine.kernels.int8_table import Int8Table, pack_int8_table
 from engine.kernels.native import NativeProgram
 from engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
 from engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
@@ -15,6 +16,7 @@ from engine.kernels.step import CACHE_TOKENS, Sampling, Step
 __all__ = [
     "CACHE_TOKENS",
     "AttentionShape",
+    "Int8Table",
     "KVDtype",
     "NativeProgram",
     "PackedTernary",
@@ -25,6 +27,7 @@ __all__ = [
     "Sampling",
     "Step",
     "create_program",
+    "pack_int8_table",
     "pack_ternary",
     "supported_isas",
     "unpack_ternary",

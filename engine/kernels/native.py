@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from engine.kernels import _native
+from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary
 from engine.kernels.program import AttentionShape, QuantizedRows, Rows
 from engine.kernels.step import Floats, Ints, Sampling, Step
@@ -139,6 +140,15 @@ class NativeProgram:
     def multiply_add_probe(self, rounds: int) -> int:
         """Record: the ternary product's instructions on registers. Returns the multiply-adds."""
         return self._program.multiply_add_probe(rounds)
+
+    def int8_head(self, x: Rows, int8: Int8Table, table: Tensor) -> Rows:
+        """See ``Program``."""
+        out = self._rows("head", table.shape[0])
+        parts = (int8.codes, int8.scales, int8.sums, int8.residual_norms, int8.norms)
+        self._weights += parts
+        self._program.int8_head(x.index, *parts, self._table(table), out.index)
+        self._logits = self.read(out)
+        return out
 
     def run(self, step: Step) -> Floats:
         """See ``Program``."""

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
+from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary
 from engine.kernels.step import Floats, Ints, Sampling, Step
 
@@ -103,6 +104,13 @@ class Program(Protocol):
 
     def head(self, x: Rows, table: Tensor) -> Rows:
         """Record: ``x @ table.T`` [S, V] in float32; the logits that ``run`` returns."""
+
+    def int8_head(self, x: Rows, int8: Int8Table, table: Tensor) -> Rows:
+        """Record: logits [S, V] from the int8 table, the best candidates from the plain one.
+
+        The most likely token and its logit are those of ``head`` to the last bit; other logits
+        are off by less than the bound that ``Int8Table`` explains.
+        """
 
     def run(self, step: Step) -> Floats:
         """Run all operations. Returns the logits [S, V], a view valid until the next run.

@@ -8,6 +8,7 @@ Formulas follow "The Era of 1-bit LLMs" (arXiv 2402.17764) and the BitNet b1.58 
 import torch
 from torch import Tensor
 
+from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary, unpack_ternary
 
 
@@ -55,6 +56,29 @@ def as_cached(x: Tensor, kv_dtype: str) -> Tensor:
         return x.half().float()
     scale = x.abs().amax(-1, keepdim=True).clamp(min=1e-30)
     return (x * (127.0 / scale)).round() * (scale / 127.0)
+
+
+def int8_logits(x: Tensor, int8: Int8Table, table: Tensor) -> Tensor:
+    """Return logits [S, V]: int8 weights times x in two digits, the best candidates exactly.
+
+    x: [S, K]. A row is a candidate unless its logit plus its bound is below another's logit less
+    that one's bound; see csrc/int8_head_ops.h.
+    """
+    steps = 127 * 128 + 63
+    absmax = x.abs().amax(-1, keepdim=True).clamp(min=1e-30)
+    digits = (x * (steps / absmax)).round()
+    weights = int8.unpack(x.shape[-1]).to(x.device)
+    sums = digits.double() @ weights.double().T
+    scales, residuals, norms = (
+        t.to(x.device) for t in (int8.scales, int8.residual_norms, int8.norms)
+    )
+    logits = (sums * (absmax / steps).double() * scales.double()).float()
+    error = (x - digits * (absmax / steps)).norm(dim=-1, keepdim=True)
+    norm = x.norm(dim=-1, keepdim=True)
+    rounding = (x.shape[-1] + 16) * 2.0**-23
+    bounds = residuals * norm * (1 + rounding) + norms * (error + norm * rounding)
+    candidates = logits + bounds >= (logits - bounds).amax(-1, keepdim=True)
+    return torch.where(candidates, x @ table.float().T, logits)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

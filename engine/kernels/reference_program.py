@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.kernels import reference
+from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary
 from engine.kernels.program import AttentionShape, QuantizedRows, Rows
 from engine.kernels.step import CACHE_TOKENS, Floats, Ints, Sampling, Step
@@ -161,6 +162,15 @@ class ReferenceProgram:
         """See ``Program``."""
         table = self._move(table)
         return self._record("head", table.shape[0], lambda _: self._rows[x.index] @ table.float().T)
+
+    def int8_head(self, x: Rows, int8: Int8Table, table: Tensor) -> Rows:
+        """See ``Program``."""
+        table = self._move(table)
+        return self._record(
+            "int8_head",
+            table.shape[0],
+            lambda _: reference.int8_logits(self._rows[x.index], int8, table),
+        )
 
     def run(self, step: Step) -> Floats:
         """See ``Program``."""

@@ -187,6 +187,51 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
   }
 }
 
+// Sixteen rows of int8 weights times R rows of digits, widened to 16 bits: maddubs would saturate.
+template <size_t R>
+inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
+                       int32_t* sums) {
+  __m256i sum[R][4];
+#pragma GCC unroll 2
+  for (size_t j = 0; j < R; ++j)
+    sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = _mm256_setzero_si256();
+  for (size_t s = 0; s < steps; ++s) {
+    const int8_t* step = weights + s * kInt8StepBytes;
+    _mm_prefetch((const char*)step + kPrefetchBytes, _MM_HINT_T0);
+    __m256i xs[R];
+#pragma GCC unroll 2
+    for (size_t j = 0; j < R; ++j) {
+      int32_t digits;
+      __builtin_memcpy(&digits, x + j * x_stride + s * kStepInputs, sizeof digits);
+      xs[j] = _mm256_cvtepu8_epi16(_mm_set1_epi32(digits));
+    }
+#pragma GCC unroll 4
+    for (size_t q = 0; q < 4; ++q) {  // four rows of four weights
+      const __m256i w = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(step + 16 * q)));
+#pragma GCC unroll 2
+      for (size_t j = 0; j < R; ++j)
+        sum[j][q] = _mm256_add_epi32(sum[j][q], _mm256_madd_epi16(w, xs[j]));
+    }
+  }
+#pragma GCC unroll 2
+  for (size_t j = 0; j < R; ++j)
+#pragma GCC unroll 4
+    for (size_t q = 0; q < 4; ++q) {
+      int32_t halves[8];  // two for each row
+      _mm256_storeu_si256((__m256i*)halves, sum[j][q]);
+      for (size_t r = 0; r < 4; ++r)
+        sums[j * kBlockRows + 4 * q + r] = halves[2 * r] + halves[2 * r + 1];
+    }
+}
+
+void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
+               int32_t* sums) {
+  for (size_t j = 0; j < rows; j += 2)
+    for (size_t c = 0; c < 4; ++c)
+      digit_rows<2>(weights + 64 * c, x + j * x_stride, x_stride, steps,
+                    sums + j * kBlockRows + 16 * c);
+}
+
 uint64_t read_bytes(const uint8_t* x, size_t n) {
   __m256i even = _mm256_setzero_si256(), odd = even;
   for (size_t i = 0; i < n; i += 64) {
@@ -216,6 +261,7 @@ uint64_t multiply_add(size_t rounds) {
 const KernelTable avx2_kernels = {
     "avx2",
     48,
+    6,
     kTileQueries,
     ternary_tile,
     scale_sums,
@@ -231,6 +277,8 @@ const KernelTable avx2_kernels = {
     merge_attention,
     head_bfloat,
     head_float,
+    int8_tile,
+    split_digits,
     largest,
     sum_exp,
     exp_row,

@@ -32,6 +32,17 @@ TernaryWeight ternary_weight(Array<const uint8_t, 3> codes, Floats scales, size_
   return {codes.data(), copy(scales), out_features, in_features};
 }
 
+Int8Table int8_table(Array<const int8_t, 3> codes, Floats scales, Ints sums, Floats residual_norms,
+                     Floats norms, size_t width) {
+  const size_t num_rows = scales.size();
+  if (codes.shape(0) != num_blocks(num_rows) || codes.shape(1) != num_steps(width) ||
+      codes.shape(2) != kInt8StepBytes || sums.size() != num_rows ||
+      residual_norms.size() != num_rows || norms.size() != num_rows)
+    throw nb::value_error("int8_head: the parts of the int8 table do not fit together");
+  return {codes.data(), scales.data(), sums.data(), residual_norms.data(),
+          norms.data(), num_rows,      width};
+}
+
 nb::object rows_view(nb::handle self, size_t index) {
   Rows& rows = nb::cast<Program&>(self).rows(index);
   const size_t shape[] = {rows.num_rows, rows.width};
@@ -175,6 +186,26 @@ NB_MODULE(_native, m) {
       .def(
           "head", [](Program& p, size_t x, Matrix t, size_t out) { p.head(x, table(t), out); },
           "x"_a, nb::arg("table").noconvert(), "logits"_a)
+      .def(
+          "int8_head",
+          [](Program& p, size_t x, Array<const int8_t, 3> codes, Floats scales, Ints sums,
+             Floats residual_norms, Floats norms, Words t, size_t out) {
+            p.int8_head(x, int8_table(codes, scales, sums, residual_norms, norms, t.shape(1)),
+                        table(t), out);
+          },
+          "x"_a, nb::arg("codes").noconvert(), nb::arg("scales").noconvert(),
+          nb::arg("sums").noconvert(), nb::arg("residual_norms").noconvert(),
+          nb::arg("norms").noconvert(), nb::arg("table").noconvert(), "logits"_a)
+      .def(
+          "int8_head",
+          [](Program& p, size_t x, Array<const int8_t, 3> codes, Floats scales, Ints sums,
+             Floats residual_norms, Floats norms, Matrix t, size_t out) {
+            p.int8_head(x, int8_table(codes, scales, sums, residual_norms, norms, t.shape(1)),
+                        table(t), out);
+          },
+          "x"_a, nb::arg("codes").noconvert(), nb::arg("scales").noconvert(),
+          nb::arg("sums").noconvert(), nb::arg("residual_norms").noconvert(),
+          nb::arg("norms").noconvert(), nb::arg("table").noconvert(), "logits"_a)
       .def("rotate_and_store", &Program::rotate_and_store, "qkv"_a, "layer"_a)
       .def("attention", &Program::attention, "qkv"_a, "layer"_a, "out"_a)
       .def(

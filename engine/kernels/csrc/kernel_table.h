@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 constexpr size_t kCacheTokens = 16;    // tokens in a block of the KV cache
+constexpr size_t kMaxTileDigits = 6;   // rows of digits of one int8 tile, at most
 constexpr size_t kMaxQueries = 8;      // query rows of one attention tile
 constexpr size_t kHeadTileRows = 4;    // vocabulary rows of one head tile
 constexpr size_t kMaxTileTokens = 48;  // activation rows of one ternary tile, at most
@@ -42,6 +43,7 @@ struct AttentionTile {
 struct KernelTable {
   const char* isa;
   size_t tile_tokens;   // rows of x that one ternary tile takes at best, <= kMaxTileTokens
+  size_t tile_digits;   // rows of digits that one int8 tile takes, even, <= kMaxTileDigits
   size_t tile_queries;  // query rows that one attention tile takes, <= kMaxQueries
 
   // sums[64 t + r] = sum over k of code[r][k] * x[t][k], for one block of 64 output rows and
@@ -90,6 +92,15 @@ struct KernelTable {
                       size_t num_x, size_t n, float* logits, size_t logits_stride);
   void (*head_float)(const float* weight, size_t rows, const float* x, size_t x_stride,
                      size_t num_x, size_t n, float* logits, size_t logits_stride);
+
+  // sums[64 j + r] = sum over k of weight[r][k] * x[j][k], for one block of 64 rows of int8 weights
+  // and `rows` (1..tile_digits) rows of unsigned digits. Exact in int32 for K <= kMaxInt8Inputs.
+  void (*int8_tile)(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
+                    size_t rows, int32_t* sums);
+
+  // x ~ (128 (high - 128) + (low - 128)) * scale, in n digits each; see Digits.
+  void (*split_digits)(const float* x, size_t n, uint8_t* high, uint8_t* low, float* scale,
+                       float* norm, float* error_norm);
 
   // The largest of n values (NaN if any is NaN), and sum of exp((x - shift) * factor) in double.
   float (*largest)(const float* x, size_t n);

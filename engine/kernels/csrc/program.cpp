@@ -93,6 +93,21 @@ void Program::head(size_t x, Table table, size_t logits) {
   record("head", std::make_unique<Head>(kernels_, rows(x), table, rows(logits)));
 }
 
+void Program::int8_head(size_t x, Int8Table int8, Table table, size_t logits) {
+  require(int8.width <= kMaxInt8Inputs, "int8_head: too many inputs for exact int32 sums");
+  require(int8.width == table.width && int8.num_rows == table.num_rows,
+          "int8_head: the int8 table has another shape than the table");
+  require(rows(x).width == table.width, "int8_head: the input has another width than the table");
+  require(rows(logits).width == table.num_rows,
+          "int8_head: the output is not as wide as the table has rows");
+  digits_ = std::make_unique<Digits>(limits_.max_logits, table.width);
+  bounds_ = std::make_unique<LowerBounds>(limits_.max_logits, num_blocks(table.num_rows));
+  record("split_digits", std::make_unique<SplitDigits>(kernels_, rows(x), *digits_));
+  record("int8_head", std::make_unique<Int8Head>(kernels_, *digits_, int8, *bounds_, rows(logits)));
+  record("refine_head", std::make_unique<RefineHead>(kernels_, rows(x), *digits_, int8, table,
+                                                     *bounds_, rows(logits)));
+}
+
 void Program::rotate_and_store(size_t qkv, size_t layer) {
   require_attention(layer);
   require(rows(qkv).width == (shape_.num_heads + 2 * shape_.num_kv_heads) * shape_.head_size,

@@ -11,6 +11,7 @@
 
 #include "attention_ops.h"
 #include "dispatch.h"
+#include "int8_head_ops.h"
 #include "matmul_ops.h"
 #include "probe_ops.h"
 #include "row_ops.h"
@@ -44,6 +45,7 @@ class Program {
   void select_rms_norm(size_t x, std::vector<float> weight, float eps, size_t out);
   void ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate);
   void head(size_t x, Table table, size_t logits);
+  void int8_head(size_t x, Int8Table int8, Table table, size_t logits);
   void rotate_and_store(size_t qkv, size_t layer);
   void attention(size_t qkv, size_t layer, size_t out);
 
@@ -81,6 +83,8 @@ class Program {
   ProgramLimits limits_;
   std::vector<std::unique_ptr<Rows>> rows_;
   std::vector<std::unique_ptr<QuantizedRows>> quantized_rows_;
+  std::unique_ptr<Digits> digits_;
+  std::unique_ptr<LowerBounds> bounds_;
   size_t vocab_size_ = 0;
 
   AttentionShape shape_{};

@@ -99,6 +99,31 @@ void store_half(const float* x, size_t n, uint16_t* y, size_t stride) {
   for (size_t i = 0; i < n; ++i) y[i * stride] = Lanes::half(x[i]);
 }
 
+void split_digits(const float* x, size_t n, uint8_t* high, uint8_t* low, float* scale, float* norm,
+                  float* error_norm) {
+  constexpr float kLargest = 127 * 128 + 63;
+  float absmax = 1e-30f, poison = 0.0f;
+  for (size_t i = 0; i < n; ++i) {
+    absmax = __builtin_fmaxf(absmax, __builtin_fabsf(x[i]));
+    poison += x[i] * 0.0f;
+  }
+  const float factor = kLargest / absmax, step = absmax / kLargest;
+  double squares = 0, error_squares = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const float scaled = x[i] * factor;
+    const long value = scaled == scaled ? __builtin_lrintf(scaled) : 0;
+    const long top = (value + 64 + (128 << 7)) / 128 - 128;  // rounded; the sum is not negative
+    high[i] = uint8_t(top + 128);
+    low[i] = uint8_t(value - 128 * top + 128);
+    const double error = double(x[i]) - double(value) * double(step);
+    squares += double(x[i]) * double(x[i]);
+    error_squares += error * error;
+  }
+  *scale = step + poison;
+  *norm = float(__builtin_sqrt(squares));
+  *error_norm = float(__builtin_sqrt(error_squares));
+}
+
 void store_int8(const float* x, size_t n, int8_t* y, size_t stride, float* scale) {
   float absmax = 1e-30f, poison = 0.0f;
   for (size_t i = 0; i < n; ++i) {

@@ -61,6 +61,17 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
         }
 }
 
+void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
+               int32_t* sums) {
+  for (size_t i = 0; i < rows * kBlockRows; ++i) sums[i] = 0;
+  for (size_t s = 0; s < steps; ++s)
+    for (size_t j = 0; j < rows; ++j)
+      for (size_t r = 0; r < kBlockRows; ++r)
+        for (size_t i = 0; i < kStepInputs; ++i)
+          sums[j * kBlockRows + r] += int32_t(weights[s * kInt8StepBytes + r * kStepInputs + i]) *
+                                      int32_t(x[j * x_stride + s * kStepInputs + i]);
+}
+
 uint64_t read_bytes(const uint8_t* x, size_t n) {
   uint64_t sum = 0, word;
   for (size_t i = 0; i < n; i += sizeof word) {
@@ -86,6 +97,7 @@ uint64_t multiply_add(size_t rounds) {
 const KernelTable scalar_kernels = {
     "scalar",
     4,
+    2,
     kTileQueries,
     ternary_tile,
     scale_sums,
@@ -101,6 +113,8 @@ const KernelTable scalar_kernels = {
     merge_attention,
     head_bfloat,
     head_float,
+    int8_tile,
+    split_digits,
     largest,
     sum_exp,
     exp_row,

@@ -20,6 +20,13 @@ constexpr size_t kStepBytes = 64;
 // Codes may be summed while still shifted left by 6: 2 * 64 * 128 * K must stay below 2^31.
 constexpr size_t kMaxInputs = 131068;
 
+// Int8 weights of the output head lie in the same blocks and steps, a byte each: four times 64
+// bytes, of rows 64b .. 64b+15, then the next 16, and so on; byte 4r + i as above.
+constexpr size_t kInt8StepBytes = 256;
+
+// Unsigned digits times int8 weights: 255 * 127 * K must stay below 2^31.
+constexpr size_t kMaxInt8Inputs = 66304;
+
 // Rounds up to whole cache lines of floats or bytes; every buffer row is padded so.
 constexpr size_t padded(size_t n) { return (n + 63) / 64 * 64; }
 constexpr size_t num_blocks(size_t out_features) {
