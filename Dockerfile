@@ -34,19 +34,21 @@ LABEL org.opencontainers.image.title="sterna" \
       org.opencontainers.image.description="Serves 1.58-bit language models over the OpenAI API" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Downloaded models and packed weights live in /cache: mount a volume there to keep them.
-RUN useradd --system --uid 10001 --home-dir /cache --shell /usr/sbin/nologin sterna \
+RUN groupadd --system --gid 10001 sterna \
+ && useradd --system --uid 10001 --gid sterna --home-dir /cache --shell /usr/sbin/nologin sterna \
  && install --directory --owner sterna --group sterna /cache
 COPY --from=build /opt/sterna /opt/sterna
 ENV PATH=/opt/sterna/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     STERNA_HOST=0.0.0.0 \
+    STERNA_PORT=8000 \
     XDG_CACHE_HOME=/cache \
     HF_HOME=/cache/huggingface
 VOLUME /cache
-USER sterna
+USER 10001:10001
 WORKDIR /cache
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+  CMD python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:$STERNA_PORT/health/ready', timeout=2)"
 ENTRYPOINT ["sterna"]
 CMD ["serve"]
