@@ -22,13 +22,13 @@ from server.settings import Settings
 from server.tokenizer import Tokenizer
 
 
-def create_app(settings: Settings, engine: AsyncEngine) -> FastAPI:
+def create_app(settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer) -> FastAPI:
     """An app that serves one model, and runs the engine while it is up.
 
     settings: as ``checkpoint.resolve`` returns them: the model is a folder and has a name.
-    engine: loaded from that folder, not started. Raises CheckpointError.
+    engine, tokenizer: loaded from that folder; the engine is not started. Raises CheckpointError.
     """
-    services = _assemble(settings, engine)
+    services = _assemble(settings, engine, tokenizer)
     app = FastAPI(
         title="Sterna",
         lifespan=_lifespan,
@@ -45,9 +45,8 @@ def create_app(settings: Settings, engine: AsyncEngine) -> FastAPI:
     return app
 
 
-def _assemble(settings: Settings, engine: AsyncEngine) -> Services:
+def _assemble(settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer) -> Services:
     folder = Path(settings.model or "")
-    tokenizer = Tokenizer.load(folder)
     if tokenizer.num_ids > engine.model.vocab_size:
         raise CheckpointError(
             f"{folder / 'tokenizer.json'}: has token id {tokenizer.num_ids - 1}, "

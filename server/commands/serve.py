@@ -17,6 +17,7 @@ from server.app import create_app
 from server.commands.progress import progress_bar
 from server.dependencies import Services
 from server.settings import Settings, option, variable
+from server.tokenizer import Tokenizer
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
 
@@ -43,9 +44,11 @@ def run(arguments: Namespace) -> int:
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
     settings = checkpoint.resolve(settings)
+    config = engine_config(settings)
+    tokenizer = Tokenizer.load(config.model_path)  # first, because weights take long to load
     with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
-        engine = AsyncEngine.load(engine_config(settings), progress)
-    app = create_app(settings, engine)
+        engine = AsyncEngine.load(config, progress)
+    app = create_app(settings, engine, tokenizer)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
     server = Server(app, settings)
     with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
@@ -65,6 +68,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         max_batch_requests=settings.max_batch_requests,
         kv_cache_tokens=settings.kv_cache_tokens,
         kv_dtype=settings.kv_dtype,
+        head=settings.head,
         num_threads=settings.threads,
         backend=settings.backend,
         cache_dir=settings.cache_dir,

@@ -14,6 +14,7 @@ from engine import AsyncEngine
 from server.app import create_app
 from server.dependencies import Services
 from server.settings import Settings
+from server.tokenizer import Tokenizer
 from tests.server.scripted import (
     LIMIT_SECONDS,
     ScriptedModel,
@@ -45,8 +46,8 @@ def engine(model: ScriptedModel) -> AsyncEngine:
 
 
 @pytest.fixture
-def app(settings: Settings, engine: AsyncEngine) -> FastAPI:
-    return create_app(settings, engine)
+def app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:
+    return create_app(settings, engine, Tokenizer.load(folder))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from server.app import create_app
 from server.checkpoint import resolve
 from server.commands.serve import engine_config
 from server.settings import Settings
+from server.tokenizer import Tokenizer
 from tests.server.conftest import serve
 from tests.tiny_model import VARIANTS, write_checkpoint
 
@@ -41,8 +42,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 async def url(settings: Settings) -> AsyncIterator[str]:
-    engine = AsyncEngine.load(engine_config(settings))
-    async with serve(create_app(settings, engine)) as url:
+    config = engine_config(settings)
+    app = create_app(settings, AsyncEngine.load(config), Tokenizer.load(config.model_path))
+    async with serve(app) as url:
         yield url
 
 

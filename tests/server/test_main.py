@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import AsyncEngine
 from server.__main__ import main
 
 
@@ -35,6 +36,15 @@ def test_a_folder_that_is_no_checkpoint(
     output = capsys.readouterr()
     assert str(tmp_path) in output.err
     assert output.err.count("\n") == 1
+
+
+def test_a_missing_tokenizer_is_told_before_weights_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.delattr(AsyncEngine, "load")
+    assert main(["serve", str(tmp_path)]) == 2
+    assert f"{tmp_path / 'tokenizer.json'}: no such file" in capsys.readouterr().err
 
 
 def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:

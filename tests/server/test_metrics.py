@@ -1,5 +1,7 @@
 """The numbers add up, and two apps in one process do not share them."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -9,6 +11,7 @@ from server.app import create_app
 from server.dependencies import Services
 from server.metrics import Metrics
 from server.settings import Settings
+from server.tokenizer import Tokenizer
 from tests.server.scripted import ScriptedModel, ids_of
 
 BODY = {"model": "scripted", "prompt": "Once"}
@@ -81,7 +84,9 @@ def test_times_run_from_arrival_and_between_tokens(
     assert read("sterna_requests_total", {"outcome": "length"}) == 1
 
 
-def test_each_app_has_its_own(settings: Settings, services: Services, engine: AsyncEngine) -> None:
-    other = create_app(settings, engine).state.services
+def test_each_app_has_its_own(
+    folder: Path, settings: Settings, services: Services, engine: AsyncEngine
+) -> None:
+    other = create_app(settings, engine, Tokenizer.load(folder)).state.services
     services.metrics.generation_tokens.inc()
     assert value(other, "sterna_generation_tokens_total") == 0
