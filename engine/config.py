@@ -7,9 +7,11 @@ from typing import Literal, get_args
 from engine.errors import ConfigError
 
 KVDtype = Literal["float16", "float32", "int8"]
+HeadType = Literal["int8", "bf16"]
 
 BACKENDS = ("native", "reference")
 KV_DTYPES: tuple[str, ...] = get_args(KVDtype)
+HEAD_TYPES: tuple[str, ...] = get_args(HeadType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class EngineConfig:
     max_batch_requests: int = 64  # requests that run at once
     kv_cache_tokens: int | None = None  # None: a share of the free memory
     kv_dtype: KVDtype = "float16"  # of the cache; int8 has a scale for each token and head
+    head: HeadType = "int8"  # of which the best candidates are computed again in bf16
     num_threads: int | None = None  # None: physical cores that this process may use
     backend: str = "native"  # or "reference"
     cache_dir: Path | None = None  # packed weights; None: they are not kept
@@ -47,6 +50,6 @@ class EngineConfig:
                 f"max_batch_requests ({self.max_batch_requests}) must not exceed max_batch_tokens "
                 f"({self.max_batch_tokens}): every running request needs one token a step"
             )
-        for name, known in (("backend", BACKENDS), ("kv_dtype", KV_DTYPES)):
+        for name, known in (("backend", BACKENDS), ("kv_dtype", KV_DTYPES), ("head", HEAD_TYPES)):
             if (value := getattr(self, name)) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, found {value!r}")

@@ -101,7 +101,7 @@ def _build_program(
         program = create_program(config.backend, shape, num_threads, tokens, requests)
     except ValueError as error:  # of the instruction set that the environment asks for
         raise ConfigError(str(error)) from None
-    bitnet.record(program, weights)
+    bitnet.record(program, weights, config.head)
     return program
 
 

@@ -56,6 +56,9 @@ class Settings(BaseModel):
     kv_dtype: Literal["float16", "float32", "int8"] = Field(
         "float16", description="type of the keys and values in the cache: float16, float32 or int8"
     )
+    head: Literal["int8", "bf16"] = Field(
+        "int8", description="output head: int8 gives the same greedy tokens, from half the bytes"
+    )
     max_batch_tokens: int = Field(256, ge=1, description="tokens computed in one step")
     max_chunk_tokens: int = Field(
         32, ge=1, description="prompt tokens in a step that also continues streams"

@@ -144,7 +144,7 @@ def _report(
 
 def _times(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> list[KernelTime]:
     times = [_matmul_time(weights, tokens, samples), _head_time(weights, tokens, samples)]
-    for kind in sorted(samples[0].seconds.keys() - {"ternary_matmul", "head"}):
+    for kind in sorted(samples[0].seconds.keys() - {"ternary_matmul", "int8_head"}):
         times.append(KernelTime(kind, tokens, _milliseconds(samples, kind)))
     return times
 
@@ -155,7 +155,7 @@ def _matmul_time(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> 
 
 
 def _head_time(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> KernelTime:
-    return _against_limits("head", tokens, samples, weights.head.nbytes, None)
+    return _against_limits("int8_head", tokens, samples, weights.int8_head.num_bytes, None)
 
 
 def _against_limits(

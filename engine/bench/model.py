@@ -133,7 +133,7 @@ class _Bench:
             self._core.step()
             steps += 1
         seconds = time.perf_counter() - start
-        return self._work(steps, PREFILL_TOKENS, steps * PREFILL_TOKENS // 2, seconds, limits)
+        return self._work(steps, PREFILL_TOKENS, steps * PREFILL_TOKENS // 2, 1, seconds, limits)
 
     def decode(self, batch: int) -> tuple[list[_Work], float]:
         """Decode with a full batch; also returns the seconds of a step outside the kernels."""
@@ -150,16 +150,19 @@ class _Bench:
             seconds = time.perf_counter() - start
             overheads.append(seconds - (self._kernel_seconds() - kernels))
             context = batch * (DECODE_PROMPT_TOKENS + index)
-            works.append(self._work(1, batch, context, seconds, limits))
+            works.append(self._work(1, batch, context, batch, seconds, limits))
         for request_id in decoding:
             self._core.abort(request_id)
         return works, median(overheads)
 
-    def _work(self, steps: int, tokens: int, context: int, seconds: float, limits: Limits) -> _Work:
+    def _work(
+        self, steps: int, tokens: int, context: int, logits: int, seconds: float, limits: Limits
+    ) -> _Work:
         weights, stats = self.loaded.weights, self._core.stats()
         kv_token_bytes = stats.kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
-        num_bytes = steps * weights.ternary_bytes + weights.head.nbytes + context * kv_token_bytes
-        macs = tokens * weights.config.num_ternary_parameters
+        read_once = steps * weights.ternary_bytes + weights.int8_head.num_bytes
+        num_bytes = read_once + context * kv_token_bytes
+        macs = tokens * weights.config.num_ternary_parameters + logits * weights.head.numel()
         return _Work(tokens, num_bytes, macs, seconds, limits)
 
     def _add(self, prompt_tokens: int, max_tokens: int) -> None:

@@ -3,6 +3,7 @@
 import torch
 
 from engine.kernels import PackedTernary
+from engine.kernels.int8_table import Int8Table, int8_codes_shape
 from engine.kernels.packing import codes_shape
 from engine.model.config import ModelConfig
 from engine.model.weights import LayerWeights, ModelWeights
@@ -17,8 +18,21 @@ def make_weights(config: ModelConfig) -> ModelWeights:
         config=config,
         embedding=embedding,
         head=embedding,
+        int8_head=_int8_table(config),
         norm=torch.ones(config.hidden_size),
         layers=tuple(_layer(config) for _ in range(config.num_layers)),
+    )
+
+
+def _int8_table(config: ModelConfig) -> Int8Table:
+    shape = int8_codes_shape(config.vocab_size, config.hidden_size)
+    zeros = torch.zeros(config.vocab_size)
+    return Int8Table(
+        codes=torch.full(shape, 1, dtype=torch.int8),
+        scales=torch.full_like(zeros, 0.01),
+        sums=torch.full((config.vocab_size,), config.hidden_size, dtype=torch.int32),
+        residual_norms=zeros,
+        norms=zeros,
     )
 
 

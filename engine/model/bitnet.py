@@ -5,6 +5,8 @@ matrix; a feed-forward part ``down(norm(relu(gate)^2 * up))``. Every matrix but 
 the head is ternary and rounds its own input to int8. Records operations; computes nothing itself.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -12,15 +14,21 @@ from engine.kernels import AttentionShape, KVDtype, Program, Rows
 from engine.model.config import ModelConfig
 from engine.model.weights import LayerWeights, ModelWeights
 
+HeadType = Literal["int8", "bf16"]
 
-def record(program: Program, weights: ModelWeights) -> None:
+
+def record(program: Program, weights: ModelWeights, head: HeadType = "int8") -> None:
     """Record the whole network, from token ids to logits."""
     eps = weights.config.norm_eps
     x = program.embed(weights.embedding)
     for index, layer in enumerate(weights.layers):
         _attention(program, x, layer, index, eps)
         _feed_forward(program, x, layer, eps)
-    program.head(program.select_rms_norm(x, weights.norm, eps), weights.head)
+    x = program.select_rms_norm(x, weights.norm, eps)
+    if head == "int8":
+        program.int8_head(x, weights.int8_head, weights.head)
+    else:
+        program.head(x, weights.head)
 
 
 def _attention(program: Program, x: Rows, layer: LayerWeights, index: int, eps: float) -> None:

@@ -1,6 +1,7 @@
 """From a checkpoint to the weights that the network runs on.
 
-Ternary matrices are fused and packed, norms become float32; both are kept in the packed cache.
+Ternary matrices are fused and packed, norms become float32, and the head gets a table in int8;
+these are kept in the packed cache.
 Embedding and head stay where they are: bfloat16 and float32 are mapped from the checkpoint's own
 file, float16 is kept as float32 in the cache.
 """
@@ -15,6 +16,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from engine.kernels.int8_table import INT8_PARTS, Int8Table, int8_codes_shape, pack_int8_table
 from engine.kernels.packing import PackedTernary, codes_shape, pack_ternary
 from engine.model.checkpoint import Checkpoint
 from engine.model.config import ModelConfig, read_model_config
@@ -67,12 +69,14 @@ class ModelWeights:
     """All weights, mapped from files where possible: read them, never write to them.
 
     embedding: [vocab_size, hidden_size], bfloat16 or float32. head: of the same shape; where
-    embeddings are tied it is the embedding itself. norm: float32 [hidden_size], before the head.
+    embeddings are tied it is the embedding itself. int8_head: the head's table in int8. norm:
+    float32 [hidden_size], before the head.
     """
 
     config: ModelConfig
     embedding: Tensor
     head: Tensor
+    int8_head: Int8Table
     norm: Tensor
     layers: tuple[LayerWeights, ...]
 
@@ -95,7 +99,13 @@ class ModelWeights:
     @property
     def num_bytes(self) -> int:
         """Bytes of all weights."""
-        return self.ternary_bytes + self.embedding_bytes + self.norm_bytes
+        parts = (
+            self.ternary_bytes,
+            self.embedding_bytes,
+            self.int8_head.num_bytes,
+            self.norm_bytes,
+        )
+        return sum(parts)
 
 
 def load_weights(path: Path, cache_dir: Path, progress: Progress | None = None) -> ModelWeights:
@@ -151,6 +161,11 @@ class _Packing:
                 shapes[f"{layer}.{name}.codes"] = torch.uint8, codes_shape(outputs, inputs)
                 shapes[f"{layer}.{name}.row_scales"] = torch.float32, (outputs,)
         shapes[FINAL_NORM] = torch.float32, (self.config.hidden_size,)
+        vocab_size, hidden_size = self.config.vocab_size, self.config.hidden_size
+        shapes["int8_head.codes"] = torch.int8, int8_codes_shape(vocab_size, hidden_size)
+        for name in INT8_PARTS[1:]:
+            dtype = torch.int32 if name == "sums" else torch.float32
+            shapes[f"int8_head.{name}"] = dtype, (vocab_size,)
         for name in self._widened():
             shapes[name] = torch.float32, (self.config.vocab_size, self.config.hidden_size)
         return shapes
@@ -169,6 +184,9 @@ class _Packing:
                 store(f"{layer}.{name}.codes", codes)
                 store(f"{layer}.{name}.row_scales", row_scales)
         store(FINAL_NORM, self._norm(FINAL_NORM))
+        table = pack_int8_table(self.checkpoint.read(self._head_name))
+        for name in INT8_PARTS:
+            store(f"int8_head.{name}", getattr(table, name))
         for name in self._widened():
             store(name, self.checkpoint.read(name).float())
         self.progress(_PACKING, num_layers, num_layers)
@@ -180,6 +198,7 @@ class _Packing:
             config=self.config,
             embedding=embedding,
             head=embedding if self.config.tie_embeddings else self._vocab(HEAD, tensors),
+            int8_head=Int8Table(*(tensors[f"int8_head.{name}"] for name in INT8_PARTS)),
             norm=tensors[FINAL_NORM],
             layers=tuple(self._layer(layer, tensors) for layer in range(self.config.num_layers)),
         )
@@ -221,6 +240,10 @@ class _Packing:
         if not torch.isfinite(norm).all():
             raise self.checkpoint.error(name, "values that are not finite", "finite values")
         return norm
+
+    @property
+    def _head_name(self) -> str:
+        return EMBEDDING if self.config.tie_embeddings else HEAD
 
     def _widened(self) -> list[str]:
         """Return which of embedding and head cannot be used as they are on disk."""

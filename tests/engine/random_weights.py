@@ -6,7 +6,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from engine.kernels import PackedTernary, pack_ternary
+from engine.kernels import PackedTernary, pack_int8_table, pack_ternary
 from engine.model.config import ModelConfig
 from engine.model.quantization import WeightForm
 from engine.model.weights import LayerWeights, ModelWeights
@@ -69,4 +69,5 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
     embedding.normal_(0.0, LOGIT_DEVIATION / sqrt(config.hidden_size), generator=generator)
     embedding = embedding.bfloat16()
     layers = tuple(layer() for _ in range(config.num_layers))
-    return ModelWeights(config, embedding, embedding, norm(config.hidden_size), layers)
+    int8_head = pack_int8_table(embedding)
+    return ModelWeights(config, embedding, embedding, int8_head, norm(config.hidden_size), layers)

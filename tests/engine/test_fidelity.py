@@ -39,7 +39,7 @@ class Model:
         self.vocab_size = weights.config.vocab_size
         self._program: Program = create_program(backend, shape, 1, MAX_TOKENS, MAX_TOKENS)
         self._table = np.random.default_rng(0).permutation(blocks).astype(np.int32)[None]
-        record(self._program, weights)
+        record(self._program, weights, head="bf16")
 
     def logits(self, token_ids: list[int], start: int) -> Floats:
         """Logits [T, V] after each of the tokens, which follow ``start`` tokens in the cache."""

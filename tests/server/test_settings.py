@@ -24,6 +24,7 @@ def test_an_option_wins_over_a_variable_over_a_default() -> None:
         ("threads", "two"),
         ("backend", "cuda"),
         ("kv_dtype", "fp8"),
+        ("head", "int4"),
         ("log_level", "loud"),
     ],
 )

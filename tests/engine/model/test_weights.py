@@ -95,6 +95,7 @@ def test_bytes_of_the_weights(checkpoint: EditableCheckpoint, tmp_path: Path) ->
     rows_inputs = ((128, 64), (64, 64), (320, 64), (64, 160))
     assert weights.ternary_bytes == 2 * sum(rows * (cols // 4 + 4) for rows, cols in rows_inputs)
     parts = weights.ternary_bytes + weights.embedding_bytes + weights.norm_bytes
+    parts += weights.int8_head.num_bytes
     assert weights.num_bytes == parts
 
 
