@@ -78,19 +78,23 @@ distclean: clean ## Remove .venv too
 
 $(VENV)/.pip:
 	@$(PYTHON) scripts/check_python.py
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' # which knows dependency groups
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' # which knows dependency groups
 	@touch $@
 
 $(VENV)/.build: $(VENV)/.pip pyproject.toml constraints.txt
-	$(PIP_INSTALL) --group build
-	$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch)
+	@echo "Installing what builds the kernels"
+	@$(PIP_INSTALL) --group build
+	@$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch)
 	@touch $@
 
 $(VENV)/.native: $(VENV)/.build $(CPP_FILES) engine/kernels/CMakeLists.txt
-	scripts/with_compiler.sh $(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
+	@echo "Installing what Sterna needs and compiling its kernels: minutes, the first time"
+	@scripts/with_compiler.sh $(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.build
-	$(PIP_INSTALL) --group lint --group test
+	@echo "Installing the tools of the tests and checks"
+	@$(PIP_INSTALL) --group lint --group test
 	@touch $@
