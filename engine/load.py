@@ -14,7 +14,7 @@ from engine.errors import ConfigError
 from engine.facts import Footprint, ModelInfo
 from engine.kernels import CACHE_TOKENS, Program, create_program
 from engine.kv_cache import KVCache
-from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks
+from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks, return_freed_memory
 from engine.model import bitnet
 from engine.model.config import ModelConfig
 from engine.model.weights import ModelWeights, load_weights
@@ -45,6 +45,7 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     Raises CheckpointError, ConfigError.
     """
     weights = _load_weights(config, progress)
+    return_freed_memory()  # packing has left a hundred megabytes of it
     max_context_tokens = _max_context_tokens(config, weights.config)
     # Weights are mapped from files: they look like free memory, but are read in every step.
     free_bytes = free_memory_bytes() - weights.num_bytes

@@ -1,6 +1,8 @@
 """Free memory, and how much of it the key-value cache gets."""
 
+import ctypes
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +51,15 @@ def free_memory_bytes(root: Path = FILE_SYSTEM) -> int:
     """Bytes that this process may still take: the machine's, or a control group's if less."""
     limits = [*_free_in_machine(root), *_free_in_groups_v2(root), *_free_in_groups_v1(root)]
     return max(0, min(limits, default=0))
+
+
+def return_freed_memory() -> None:
+    """Give what has been freed back to the system, where the C library is glibc.
+
+    It would keep it for the next allocations; after loading, there are none as large.
+    """
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _free_in_machine(root: Path) -> Iterator[int]:

@@ -9,7 +9,7 @@ file, float16 is kept as float32 in the cache.
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -119,7 +119,8 @@ def load_weights(path: Path, cache_dir: Path, progress: Progress | None = None) 
     cache = PackedCache(_cache_file(path, cache_dir), checkpoint.fingerprint(), packing.shapes())
     with _one_thread():
         tensors = cache.tensors(packing.fill)
-    return packing.assemble(tensors)
+    # Opened anew: packing has read all of the old mapping, whose pages go with it.
+    return replace(packing, checkpoint=Checkpoint.open(path, config)).assemble(tensors)
 
 
 @contextmanager

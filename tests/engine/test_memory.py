@@ -1,10 +1,17 @@
+import platform
+import re
 from pathlib import Path
 
 import pytest
 
 from engine.config import EngineConfig
 from engine.errors import ConfigError
-from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks
+from engine.memory import (
+    BlockSize,
+    free_memory_bytes,
+    num_cache_blocks,
+    return_freed_memory,
+)
 from tests.engine.file_tree import write_tree
 
 MACHINE = {"proc/meminfo": "MemTotal: 16 kB\nMemAvailable: 10 kB\nHugePages_Total: 0\n"}
@@ -84,3 +91,21 @@ def test_no_room_for_a_single_block_is_an_error(free_bytes: int) -> None:
 def test_setting_of_less_than_a_block_is_an_error() -> None:
     with pytest.raises(ConfigError, match="at least 16, one block of the cache, found 15"):
         num_cache_blocks(config(15), BLOCK, 2048, free_bytes=10**9)
+
+
+def resident_kilobytes() -> int:
+    """Return the memory that this process has for itself: no file can give it back."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries keep little")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    blocks = [b"x" * 100_000 for _ in range(600)]  # small enough to come from the heap
+    pinned = [b"y" * 1000 for _ in range(100)]  # at its end, where nothing is trimmed by itself
+    full = resident_kilobytes()
+    blocks.clear()
+    return_freed_memory()
+    assert resident_kilobytes() < full - 50_000
+    assert pinned

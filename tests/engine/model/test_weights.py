@@ -1,6 +1,7 @@
 """Loaded weights equal what transformers makes of the same folder; packing happens once."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from transformers.integrations.bitnet import unpack_weights
 
 from engine.kernels.packing import PackedTernary, unpack_ternary
 from engine.model.weights import ModelWeights, load_weights
+from engine.synth import synthesize_checkpoint
 from tests.engine.model.editable import Q_PROJ, EditableCheckpoint
 from tests.tiny_model import VARIANTS, reference_model, round_master, write_checkpoint
 
@@ -123,6 +125,19 @@ def test_packed_once_with_its_progress_shown(load: Load) -> None:
     assert load.calls == [("Packing weights", done, 2) for done in range(3)]
     assert len(list(load.cache_dir.iterdir())) == 1
     assert torch.equal(first.layers[1].down.codes, second.layers[1].down.codes)
+
+
+def test_packing_leaves_no_page_of_the_checkpoint_in_memory(tmp_path: Path) -> None:
+    synthesize_checkpoint("tiny", tmp_path / "model")
+    weights = load_weights(tmp_path / "model", tmp_path / "cache")
+    mappings = re.split(r"^(?=[0-9a-f]+-)", Path("/proc/self/smaps").read_text(), flags=re.M)
+    sizes = [
+        re.findall(r"^Rss: +(\d+) kB", mapping, re.M)
+        for mapping in mappings
+        if str(tmp_path / "model") in mapping
+    ]
+    assert sizes == [["0"]]
+    assert weights.embedding.isfinite().all()
 
 
 def test_changed_weights_are_noticed(checkpoint: EditableCheckpoint, load: Load) -> None:
