@@ -36,18 +36,28 @@ struct Int8Cache {
   static float one(Element e) { return float(e); }
 };
 
-// scores[q][t] = queries[q] . key[t] for the tokens of two vectors, `width` tokens each, whose
-// columns of keys begin at `left` and `right`: a query's element, once fetched, serves both.
-template <size_t Q, class Cache>
-inline void two_vectors(const AttentionTile& tile, const typename Cache::Element* left,
-                        const typename Cache::Element* right, size_t t,
+// One vector of keys: `width` tokens of a block, and the values of that block.
+template <class Element>
+struct KeyColumn {
+  const Element* keys;
+  const Element* values;
+};
+
+// scores[q][t] = queries[q] . key[t] for the tokens of two vectors of keys: a query's element, once
+// fetched, serves both. Few queries wait for memory: their values are fetched meanwhile.
+template <size_t Q, class Cache, class Column = KeyColumn<typename Cache::Element>>
+inline void two_vectors(const AttentionTile& tile, Column left, Column right, size_t t,
                         float scores[][kSpanTokens]) {
   Lanes::Float a[Q], b[Q];
 #pragma GCC unroll 8
   for (size_t q = 0; q < Q; ++q) a[q] = b[q] = Lanes::set(0.0f);
   for (size_t d = 0; d < tile.head_size; ++d) {
-    const Lanes::Float ka = Cache::load(left + d * kCacheTokens);
-    const Lanes::Float kb = Cache::load(right + d * kCacheTokens);
+    const Lanes::Float ka = Cache::load(left.keys + d * kCacheTokens);
+    const Lanes::Float kb = Cache::load(right.keys + d * kCacheTokens);
+    if (Q <= 4) {
+      __builtin_prefetch(left.values + d * kCacheTokens);
+      __builtin_prefetch(right.values + d * kCacheTokens);
+    }
 #pragma GCC unroll 8
     for (size_t q = 0; q < Q; ++q) {
       const Lanes::Float x = Lanes::set(tile.queries[q][d]);
@@ -66,9 +76,11 @@ inline void two_vectors(const AttentionTile& tile, const typename Cache::Element
 template <size_t Q, class Cache>
 inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
                         float scores[][kSpanTokens]) {
+  using Element = typename Cache::Element;
   const auto column = [&](size_t t) {
     const size_t block = size_t(blocks[t / kCacheTokens]) * tile.block_stride;
-    return static_cast<const typename Cache::Element*>(tile.keys) + block + t % kCacheTokens;
+    return KeyColumn<Element>{static_cast<const Element*>(tile.keys) + block + t % kCacheTokens,
+                              static_cast<const Element*>(tile.values) + block};
   };
   for (size_t t = 0; t < tokens; t += 2 * Lanes::width) {
     const size_t next = t + Lanes::width < tokens ? t + Lanes::width : t;
@@ -190,6 +202,9 @@ void attend_rows(const AttentionTile& tile) {
   for (size_t start = tile.begin; start < tile.end; start += kSpanTokens)
     attend_span<Q, Cache>(tile, start,
                           tile.end - start < kSpanTokens ? tile.end - start : kSpanTokens);
+  for (size_t q = 0; q < Q; ++q)
+    if (tile.whole[q])
+      for (size_t d = 0; d < tile.head_size; ++d) tile.outputs[q][d] /= *tile.totals[q];
 }
 
 template <class Cache>

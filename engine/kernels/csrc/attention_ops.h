@@ -132,12 +132,15 @@ class AttentionPlan {
 
  private:
   // All tiles of one KV head and one part, one after the other: its keys and values stay in L2.
+  // Tokens that stand before the part are left out.
   void add(const Step& step, size_t request, size_t kv_head, size_t begin) {
     const size_t group = shape_.heads_per_kv(), last = size_t(step.query_starts[request + 1]);
-    for (size_t t = size_t(step.query_starts[request]); t < last; t += tile_tokens_) {
+    size_t first = size_t(step.query_starts[request]);
+    const size_t position = size_t(step.positions[first]);
+    if (position < begin) first += begin - position;
+    for (size_t t = first; t < last; t += tile_tokens_) {
       const size_t tokens = t + tile_tokens_ < last ? tile_tokens_ : last - t;
       const size_t context = size_t(step.positions[t + tokens - 1]) + 1;
-      if (context <= begin) continue;
       const size_t end = begin + part_tokens_ < context ? begin + part_tokens_ : context;
       for (size_t h = 0; h < group; h += tile_heads_) {
         const size_t heads = h + tile_heads_ < group ? tile_heads_ : group - h;
@@ -151,16 +154,17 @@ class AttentionPlan {
   std::vector<Tile> tiles_;
 };
 
-// Attends to each part of the context by itself.
+// Attends to each part of the context by itself; a context of one part is then done.
 class Attend final : public Op {
  public:
   Attend(const KernelTable& kernels, AttentionShape shape, const AttentionPlan& plan, Rows& qkv,
-         KVCache& cache, size_t layer, PartialAttention& out)
+         KVCache& cache, size_t layer, PartialAttention& parts, Rows& out)
       : shape_(shape),
         plan_(plan),
         qkv_(qkv),
         cache_(cache),
         layer_(layer),
+        parts_(parts),
         out_(out),
         attend_(cache.type == CacheType::kFloat16 ? kernels.attend_half
                 : cache.type == CacheType::kInt8  ? kernels.attend_int8
@@ -176,9 +180,10 @@ class Attend final : public Op {
     for (size_t t = part.first_token; t < part.first_token + part.num_tokens; ++t)
       for (size_t h = part.first_head; h < part.first_head + part.num_heads; ++h) {
         const size_t q = tile.num_queries++;
-        float* out = out_.at(t, h, part.begin / out_.tokens());
+        float* out = parts_.at(t, h, part.begin / parts_.tokens());
+        tile.whole[q] = parts_.count(step.positions[t]) == 1;
         tile.queries[q] = qkv_.row(t) + h * shape_.head_size;
-        tile.outputs[q] = out;
+        tile.outputs[q] = tile.whole[q] ? out_.row(t) + h * shape_.head_size : out;
         tile.largest[q] = out + shape_.head_size;
         tile.totals[q] = out + shape_.head_size + 1;
         tile.positions[q] = step.positions[t];
@@ -202,11 +207,12 @@ class Attend final : public Op {
   Rows& qkv_;
   KVCache& cache_;
   size_t layer_;
-  PartialAttention& out_;
+  PartialAttention& parts_;
+  Rows& out_;
   void (*attend_)(const AttentionTile& tile);
 };
 
-// Puts the parts together: the attention's output.
+// Puts the parts of longer contexts together.
 class MergeAttention final : public Op {
  public:
   MergeAttention(const KernelTable& kernels, AttentionShape shape, PartialAttention& parts,
@@ -215,6 +221,7 @@ class MergeAttention final : public Op {
   size_t num_tiles(const Step& step) const override { return step.num_tokens; }
   void run_tile(const Step& step, size_t t) override {
     const size_t count = parts_.count(step.positions[t]);
+    if (count == 1) return;
     for (size_t h = 0; h < shape_.num_heads; ++h)
       kernels_.merge_attention(parts_.at(t, h, 0), count, parts_.stride(), shape_.head_size,
                                out_.row(t) + h * shape_.head_size);

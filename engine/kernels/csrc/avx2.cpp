@@ -39,14 +39,17 @@ struct Lanes {
   }
 
   static void add_squares(const float* x, size_t n, double* lanes) {
-    __m256d sum[4];
-    for (size_t j = 0; j < 4; ++j) sum[j] = _mm256_loadu_pd(lanes + 4 * j);
-    for (size_t i = 0; i < n; i += 16)
-      for (size_t j = 0; j < 4; ++j) {
+    __m256d sum[8];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < 8; ++j) sum[j] = _mm256_loadu_pd(lanes + 4 * j);
+    for (size_t i = 0; i < n; i += 32)
+#pragma GCC unroll 8
+      for (size_t j = 0; j < 8; ++j) {
         const __m256d v = _mm256_cvtps_pd(_mm_loadu_ps(x + i + 4 * j));
         sum[j] = _mm256_fmadd_pd(v, v, sum[j]);  // the square is exact
       }
-    for (size_t j = 0; j < 4; ++j) _mm256_storeu_pd(lanes + 4 * j, sum[j]);
+#pragma GCC unroll 8
+    for (size_t j = 0; j < 8; ++j) _mm256_storeu_pd(lanes + 4 * j, sum[j]);
   }
   static void store_int8(int8_t* p, Float v) {
     const __m256i rounded = _mm256_cvtps_epi32(v);
@@ -54,9 +57,27 @@ struct Lanes {
         _mm_packs_epi32(_mm256_castsi256_si128(rounded), _mm256_extracti128_si256(rounded, 1));
     _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(words, words));
   }
+  static int32_t sum_int8(const int8_t* p, size_t n) {
+    __m256i sum = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32) {
+      const __m256i bytes = _mm256_loadu_si256((const __m256i*)(p + i));
+      const __m256i words = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
+    }
+    int32_t lanes[8], total = 0;
+    _mm256_storeu_si256((__m256i*)lanes, sum);
+    for (int32_t lane : lanes) total += lane;
+    for (; i < n; ++i) total += p[i];
+    return total;
+  }
   static Float difference(const int32_t* a, int32_t b) {
     const __m256i sums = _mm256_loadu_si256((const __m256i*)a);
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, _mm256_set1_epi32(b)));
+  }
+  static Float without_offset(const int32_t* a, const int32_t* b) {  // a - 128 b
+    const __m256i offset = _mm256_slli_epi32(_mm256_loadu_si256((const __m256i*)b), 7);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_loadu_si256((const __m256i*)a), offset));
   }
   static Float load_half(const uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p));
@@ -69,6 +90,9 @@ struct Lanes {
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
   }
   static float from_half(uint16_t h) { return _cvtsh_ss(h); }
+  static void store_half(uint16_t* p, Float v) {
+    _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
   static uint16_t half(float v) { return uint16_t(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
 };
 
@@ -103,16 +127,14 @@ inline __attribute__((always_inline)) void dot2(__m256i& words, __m256i w, __m25
           : "x"(w), "x"(x));
 }
 
-// How far ahead codes are fetched.
-constexpr size_t kPrefetchBytes = 4096;
-
 // The code of row group g (rows 8g..8g+7) of a step: shift g/2, half g%2 of the 64 bytes.
 inline __m256i group_codes(const uint8_t* step, size_t g) {
   const __m256i bytes = _mm256_loadu_si256((const __m256i*)(step + 32 * (g % 2)));
   return _mm256_and_si256(_mm256_srli_epi16(bytes, int(g / 2 * 2)), _mm256_set1_epi8(3));
 }
 
-void one_token(const uint8_t* codes, const int8_t* x, size_t steps, int32_t* sums) {
+void one_token(const uint8_t* codes, const int8_t* x, size_t steps, const void* ahead,
+               int32_t* sums) {
   for (size_t begin = 0; begin < steps; begin += kPanelSteps) {
     const size_t end = begin + kPanelSteps < steps ? begin + kPanelSteps : steps;
     __m256i words[kGroups];
@@ -120,7 +142,7 @@ void one_token(const uint8_t* codes, const int8_t* x, size_t steps, int32_t* sum
     for (size_t g = 0; g < kGroups; ++g) words[g] = _mm256_setzero_si256();
     for (size_t s = begin; s < end; ++s) {
       const __m256i xs = repeat_inputs(x + s * kStepInputs);
-      _mm_prefetch((const char*)codes + s * kStepBytes + kPrefetchBytes, _MM_HINT_T0);
+      _mm_prefetch((const char*)ahead + s * kStepBytes, _MM_HINT_T0);
 #pragma GCC unroll 8
       for (size_t g = 0; g < kGroups; ++g)
         dot2(words[g], group_codes(codes + s * kStepBytes, g), xs);
@@ -168,15 +190,15 @@ inline void panel_tokens(const uint8_t* codes, const int8_t* x, size_t x_stride,
 
 // Codes are unpacked once per panel into L1 (16 kB) and serve all tokens of the tile.
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                  size_t tokens, int32_t* sums) {
+                  size_t tokens, const void* ahead, int32_t* sums) {
   for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
-  if (tokens == 1) return one_token(codes, x, steps, sums);
+  if (tokens == 1) return one_token(codes, x, steps, ahead, sums);
   alignas(32) uint8_t unpacked[kPanelSteps * kGroups * 32];
   for (size_t begin = 0; begin < steps; begin += kPanelSteps) {
     const size_t count = begin + kPanelSteps < steps ? kPanelSteps : steps - begin;
     for (size_t s = 0; s < count; ++s) {
       const uint8_t* step = codes + (begin + s) * kStepBytes;
-      _mm_prefetch((const char*)step + kPrefetchBytes, _MM_HINT_T0);
+      _mm_prefetch((const char*)ahead + (begin + s) * kStepBytes, _MM_HINT_T0);
 #pragma GCC unroll 8
       for (size_t g = 0; g < kGroups; ++g)
         _mm256_store_si256((__m256i*)(unpacked + (s * kGroups + g) * 32), group_codes(step, g));
@@ -190,14 +212,14 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
 // Sixteen rows of int8 weights times R rows of digits, widened to 16 bits: maddubs would saturate.
 template <size_t R>
 inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
-                       int32_t* sums) {
+                       const void* ahead, int32_t* sums) {
   __m256i sum[R][4];
 #pragma GCC unroll 2
   for (size_t j = 0; j < R; ++j)
     sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = _mm256_setzero_si256();
   for (size_t s = 0; s < steps; ++s) {
     const int8_t* step = weights + s * kInt8StepBytes;
-    _mm_prefetch((const char*)step + kPrefetchBytes, _MM_HINT_T0);
+    _mm_prefetch((const char*)ahead + s * kInt8StepBytes, _MM_HINT_T0);
     __m256i xs[R];
 #pragma GCC unroll 2
     for (size_t j = 0; j < R; ++j) {
@@ -225,11 +247,11 @@ inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride,
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
-               int32_t* sums) {
+               const void* ahead, int32_t* sums) {
   for (size_t j = 0; j < rows; j += 2)
     for (size_t c = 0; c < 4; ++c)
       digit_rows<2>(weights + 64 * c, x + j * x_stride, x_stride, steps,
-                    sums + j * kBlockRows + 16 * c);
+                    (const char*)ahead + 64 * c, sums + j * kBlockRows + 16 * c);
 }
 
 uint64_t read_bytes(const uint8_t* x, size_t n) {
@@ -278,6 +300,7 @@ const KernelTable avx2_kernels = {
     head_bfloat,
     head_float,
     int8_tile,
+    int8_logits,
     split_digits,
     largest,
     sum_exp,

@@ -26,21 +26,37 @@ struct Lanes {
   static float largest(Float v) { return _mm512_reduce_max_ps(v); }
 
   static void add_squares(const float* x, size_t n, double* lanes) {
-    __m512d low = _mm512_loadu_pd(lanes), high = _mm512_loadu_pd(lanes + 8);
-    for (size_t i = 0; i < n; i += 16) {
-      const __m512d a = _mm512_cvtps_pd(_mm256_loadu_ps(x + i));
-      const __m512d b = _mm512_cvtps_pd(_mm256_loadu_ps(x + i + 8));
-      low = _mm512_fmadd_pd(a, a, low);  // the square is exact: same as multiply, then add
-      high = _mm512_fmadd_pd(b, b, high);
-    }
-    _mm512_storeu_pd(lanes, low), _mm512_storeu_pd(lanes + 8, high);
+    __m512d sum[4];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; ++j) sum[j] = _mm512_loadu_pd(lanes + 8 * j);
+    for (size_t i = 0; i < n; i += 32)
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; ++j) {
+        const __m512d v = _mm512_cvtps_pd(_mm256_loadu_ps(x + i + 8 * j));
+        sum[j] = _mm512_fmadd_pd(v, v, sum[j]);  // the square is exact: same as multiply, then add
+      }
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; ++j) _mm512_storeu_pd(lanes + 8 * j, sum[j]);
   }
   static void store_int8(int8_t* p, Float v) {
     const __m512i rounded = _mm512_cvtps_epi32(v);
     _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(rounded));
   }
+  static int32_t sum_int8(const int8_t* p, size_t n) {
+    __m512i sum = _mm512_setzero_si512();
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64)
+      sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_loadu_si512(p + i));
+    int32_t total = _mm512_reduce_add_epi32(sum);
+    for (; i < n; ++i) total += p[i];
+    return total;
+  }
   static Float difference(const int32_t* a, int32_t b) {
     return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(a), _mm512_set1_epi32(b)));
+  }
+  static Float without_offset(const int32_t* a, const int32_t* b) {  // a - 128 b
+    const __m512i offset = _mm512_slli_epi32(_mm512_loadu_si512(b), 7);
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(a), offset));
   }
   static Float load_half(const uint16_t* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p));
@@ -53,6 +69,9 @@ struct Lanes {
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
   }
   static float from_half(uint16_t h) { return _cvtsh_ss(h); }
+  static void store_half(uint16_t* p, Float v) {
+    _mm256_storeu_si256((__m256i*)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+  }
   static uint16_t half(float v) { return uint16_t(_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)); }
 };
 
@@ -68,15 +87,12 @@ inline __attribute__((always_inline)) void dot4(__m512i& sum, __m512i a, __m512i
   __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
 }
 
-// How far ahead codes are fetched: without it a row alone reads at 0.82 of the bandwidth, with it
-// at 0.93 (Zen 5). Past the end of a block lies the next; past the last nothing is read.
-constexpr size_t kPrefetchBytes = 4096;
-
 // One block of 64 rows times T rows of x over all of K; 6 rows fill 24 of 32 registers with sums.
 // Codes are masked in place, not shifted down: the four sums come out scaled by 1, 4, 16 and 64
 // and are shifted back at the end, which is exact.
 template <size_t T>
-void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, int32_t* sums) {
+void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, const void* ahead,
+          int32_t* sums) {
   const __m512i mask0 = _mm512_set1_epi8(0x03), mask1 = _mm512_set1_epi8(0x0c),
                 mask2 = _mm512_set1_epi8(0x30), mask3 = _mm512_set1_epi8(char(0xc0));
   __m512i sum[T][4];
@@ -85,7 +101,7 @@ void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, 
     sum[t][0] = sum[t][1] = sum[t][2] = sum[t][3] = _mm512_setzero_si512();
   for (size_t s = 0; s < steps; ++s) {
     const __m512i w = _mm512_loadu_si512(codes + s * kStepBytes);
-    _mm_prefetch((const char*)codes + s * kStepBytes + kPrefetchBytes, _MM_HINT_T0);
+    _mm_prefetch((const char*)ahead + s * kStepBytes, _MM_HINT_T1);
     const __m512i w0 = _mm512_and_si512(w, mask0), w1 = _mm512_and_si512(w, mask1),
                   w2 = _mm512_and_si512(w, mask2), w3 = _mm512_and_si512(w, mask3);
 #pragma GCC unroll 6
@@ -108,27 +124,27 @@ void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, 
 }
 
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                  size_t tokens, int32_t* sums) {
+                  size_t tokens, const void* ahead, int32_t* sums) {
   switch (tokens) {
     case 1:
-      return tile<1>(codes, x, x_stride, steps, sums);
+      return tile<1>(codes, x, x_stride, steps, ahead, sums);
     case 2:
-      return tile<2>(codes, x, x_stride, steps, sums);
+      return tile<2>(codes, x, x_stride, steps, ahead, sums);
     case 3:
-      return tile<3>(codes, x, x_stride, steps, sums);
+      return tile<3>(codes, x, x_stride, steps, ahead, sums);
     case 4:
-      return tile<4>(codes, x, x_stride, steps, sums);
+      return tile<4>(codes, x, x_stride, steps, ahead, sums);
     case 5:
-      return tile<5>(codes, x, x_stride, steps, sums);
+      return tile<5>(codes, x, x_stride, steps, ahead, sums);
     default:
-      return tile<6>(codes, x, x_stride, steps, sums);
+      return tile<6>(codes, x, x_stride, steps, ahead, sums);
   }
 }
 
 // One block of 64 rows of int8 weights times R rows of digits.
 template <size_t R>
 void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
-                int32_t* sums) {
+                const void* ahead, int32_t* sums) {
   __m512i sum[R][4];
 #pragma GCC unroll 6
   for (size_t j = 0; j < R; ++j)
@@ -139,7 +155,7 @@ void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t
 #pragma GCC unroll 4
     for (size_t c = 0; c < 4; ++c) {
       w[c] = _mm512_loadu_si512(step + 64 * c);
-      _mm_prefetch((const char*)step + 64 * c + kPrefetchBytes, _MM_HINT_T0);
+      _mm_prefetch((const char*)ahead + s * kInt8StepBytes + 64 * c, _MM_HINT_T1);
     }
 #pragma GCC unroll 6
     for (size_t j = 0; j < R; ++j) {
@@ -157,14 +173,14 @@ void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
-               int32_t* sums) {
+               const void* ahead, int32_t* sums) {
   switch (rows) {
     case 2:
-      return digit_tile<2>(weights, x, x_stride, steps, sums);
+      return digit_tile<2>(weights, x, x_stride, steps, ahead, sums);
     case 4:
-      return digit_tile<4>(weights, x, x_stride, steps, sums);
+      return digit_tile<4>(weights, x, x_stride, steps, ahead, sums);
     default:
-      return digit_tile<6>(weights, x, x_stride, steps, sums);
+      return digit_tile<6>(weights, x, x_stride, steps, ahead, sums);
   }
 }
 
@@ -213,6 +229,7 @@ const KernelTable avx512vnni_kernels = {
     head_bfloat,
     head_float,
     int8_tile,
+    int8_logits,
     split_digits,
     largest,
     sum_exp,

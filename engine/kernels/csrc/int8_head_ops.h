@@ -63,6 +63,8 @@ class LogitBound {
     norm_ = digits.norms[s] * (1 + rounding);
     error_ = (digits.error_norms[s] + digits.norms[s] * rounding) * (1 + rounding);
   }
+  float norm() const { return norm_; }
+  float error() const { return error_; }
   float operator()(size_t v) const {
     return table_.residual_norms[v] * norm_ + table_.norms[v] * error_;
   }
@@ -88,44 +90,57 @@ class SplitDigits final : public Op {
   Digits& out_;
 };
 
-// Approximate logits: a tile is one block of 64 rows times all hidden states.
+// Approximate logits: a tile is a few blocks of 64 rows times all hidden states.
 class Int8Head final : public Op {
  public:
-  Int8Head(const KernelTable& kernels, Digits& x, Int8Table table, LowerBounds& bounds,
-           Rows& logits)
-      : kernels_(kernels), x_(x), table_(table), bounds_(bounds), logits_(logits) {}
+  Int8Head(const KernelTable& kernels, int num_threads, Digits& x, Int8Table table,
+           LowerBounds& bounds, Rows& logits)
+      : kernels_(kernels),
+        x_(x),
+        table_(table),
+        bounds_(bounds),
+        logits_(logits),
+        tile_blocks_(blocks_in_tile(num_blocks(table.num_rows), num_threads)) {}
 
   size_t num_tiles(const Step& step) const override {
-    return step.num_logits ? num_blocks(table_.num_rows) : 0;
+    return step.num_logits ? (num_blocks(table_.num_rows) + tile_blocks_ - 1) / tile_blocks_ : 0;
   }
 
-  void run_tile(const Step& step, size_t block) override {
-    const size_t steps = num_steps(table_.width), tile_rows = kernels_.tile_digits / 2;
-    const int8_t* codes = table_.codes + block * steps * kInt8StepBytes;
+  void run_tile(const Step& step, size_t tile) override {
+    const size_t first = tile * tile_blocks_;
+    for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(table_.num_rows); ++i)
+      run_block(first + i, step.num_logits);
+  }
+
+ private:
+  void run_block(size_t block, size_t num_logits) {
+    const size_t steps = num_steps(table_.width), block_bytes = steps * kInt8StepBytes;
+    const int8_t* codes = table_.codes + block * block_bytes;
+    const size_t tile_rows = kernels_.tile_digits / 2;
     int32_t sums[kMaxTileDigits * kBlockRows];
-    for (size_t s = 0; s < step.num_logits; s += tile_rows) {
-      const size_t rows = s + tile_rows < step.num_logits ? tile_rows : step.num_logits - s;
-      kernels_.int8_tile(codes, x_.high(s), x_.stride, steps, 2 * rows, sums);
+    for (size_t s = 0, pass = 0; s < num_logits; s += tile_rows, ++pass) {
+      const size_t rows = s + tile_rows < num_logits ? tile_rows : num_logits - s;
+      kernels_.int8_tile(codes, x_.high(s), x_.stride, steps, 2 * rows,
+                         fetch_ahead(codes, block_bytes, pass), sums);
       for (size_t i = 0; i < rows; ++i) finish(block, s + i, sums + 2 * i * kBlockRows);
     }
   }
 
- private:
-  // sums: of the high digits, then of the low ones, 64 each; every digit was 128 too large.
+  // sums: over the high digits, then over the low ones, 64 each.
   void finish(size_t block, size_t s, const int32_t* sums) {
-    const size_t first = block * kBlockRows;
-    const size_t count =
-        table_.num_rows - first < kBlockRows ? table_.num_rows - first : kBlockRows;
+    const size_t first = block * kBlockRows, left = table_.num_rows - first;
     const LogitBound bound(table_, x_, s);
-    float best = -INFINITY;
-    for (size_t r = 0; r < count; ++r) {
-      const int32_t offset = 128 * table_.sums[first + r];
-      const float digits = 128.0f * float(sums[r] - offset) + float(sums[kBlockRows + r] - offset);
-      const float logit = digits * (x_.scales[s] * table_.scales[first + r]);
-      logits_.row(s)[first + r] = logit;
-      best = logit - bound(first + r) > best ? logit - bound(first + r) : best;
-    }
-    bounds_.row(s)[block] = best;
+    const Int8Block rows = {sums,
+                            sums + kBlockRows,
+                            table_.scales + first,
+                            table_.sums + first,
+                            table_.residual_norms + first,
+                            table_.norms + first,
+                            left < kBlockRows ? left : kBlockRows,
+                            x_.scales[s],
+                            bound.norm(),
+                            bound.error()};
+    bounds_.row(s)[block] = kernels_.int8_logits(rows, logits_.row(s) + first);
   }
 
   const KernelTable& kernels_;
@@ -133,6 +148,7 @@ class Int8Head final : public Op {
   Int8Table table_;
   LowerBounds& bounds_;
   Rows& logits_;
+  size_t tile_blocks_;
 };
 
 // Computes the candidates again, from the plain table and as the plain head does.

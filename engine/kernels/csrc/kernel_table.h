@@ -29,6 +29,7 @@ struct AttentionTile {
   float* outputs[kMaxQueries];        // D floats each: sums of weight * value
   float* largest[kMaxQueries];        // the largest score; weights are exp(score - largest)
   float* totals[kMaxQueries];         // sums of weights
+  bool whole[kMaxQueries];            // the part is all that the query sees: divide by the total
   size_t begin, end;                  // the part: tokens begin..end-1; begin is a multiple of 16
   int32_t positions[kMaxQueries];     // a query sees the tokens 0..position
   const int32_t* block_table;
@@ -40,6 +41,18 @@ struct AttentionTile {
   size_t scale_stride;
 };
 
+// One block of 64 rows of an int8 table, and one hidden state in two digits; see int8_head_ops.h.
+struct Int8Block {
+  const int32_t* high;  // sums over the high digits, [64]
+  const int32_t* low;   // and over the low ones
+  const float* scales;  // [count], as the following
+  const int32_t* sums;
+  const float* residual_norms;
+  const float* norms;
+  size_t count;  // rows, 1..64
+  float x_scale, x_norm, x_error;
+};
+
 struct KernelTable {
   const char* isa;
   size_t tile_tokens;   // rows of x that one ternary tile takes at best, <= kMaxTileTokens
@@ -48,9 +61,10 @@ struct KernelTable {
 
   // sums[64 t + r] = sum over k of code[r][k] * x[t][k], for one block of 64 output rows and
   // `tokens` (1..tile_tokens) rows of x. Exact in int32 for K <= kMaxInputs.
-  // x is padded with zeros to whole steps.
+  // x is padded with zeros to whole steps. Meanwhile as many bytes as the block has are fetched
+  // from `ahead`, which need not be readable.
   void (*ternary_tile)(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                       size_t tokens, int32_t* sums);
+                       size_t tokens, const void* ahead, int32_t* sums);
 
   // y[r] (+)= (sums[r] - x_sum) * (x_scale * row_scales[r]) for 64 rows.
   void (*scale_sums)(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
@@ -96,7 +110,10 @@ struct KernelTable {
   // sums[64 j + r] = sum over k of weight[r][k] * x[j][k], for one block of 64 rows of int8 weights
   // and `rows` (1..tile_digits) rows of unsigned digits. Exact in int32 for K <= kMaxInt8Inputs.
   void (*int8_tile)(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
-                    size_t rows, int32_t* sums);
+                    size_t rows, const void* ahead, int32_t* sums);
+
+  // The logits of the block's rows. Returns the largest lower bound among them.
+  float (*int8_logits)(const Int8Block& block, float* logits);
 
   // x ~ (128 (high - 128) + (low - 128)) * scale, in n digits each; see Digits.
   void (*split_digits)(const float* x, size_t n, uint8_t* high, uint8_t* low, float* scale,

@@ -13,35 +13,47 @@ struct TernaryWeight {
 // y (+)= dequantised x times the transposed weight.
 class TernaryMatmul final : public Op {
  public:
-  TernaryMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight weight, Rows& out,
-                bool accumulate)
-      : kernels_(kernels), x_(x), weight_(std::move(weight)), out_(out), accumulate_(accumulate) {}
+  TernaryMatmul(const KernelTable& kernels, int num_threads, QuantizedRows& x, TernaryWeight weight,
+                Rows& out, bool accumulate)
+      : kernels_(kernels),
+        x_(x),
+        weight_(std::move(weight)),
+        out_(out),
+        accumulate_(accumulate),
+        tile_blocks_(blocks_in_tile(num_blocks(weight_.out_features), num_threads)) {}
 
   size_t num_tiles(const Step& step) const override {
-    return num_blocks(weight_.out_features) * num_panels(step);
+    return (num_blocks(weight_.out_features) + tile_blocks_ - 1) / tile_blocks_ * num_panels(step);
   }
 
   void run_tile(const Step& step, size_t tile) override {
-    const size_t block = tile / num_panels(step), begin = tile % num_panels(step) * kPanelTokens;
+    const size_t first = tile / num_panels(step) * tile_blocks_;
+    const size_t begin = tile % num_panels(step) * kPanelTokens;
     const size_t end =
         begin + kPanelTokens < step.num_tokens ? begin + kPanelTokens : step.num_tokens;
-    const size_t steps = num_steps(weight_.in_features);
-    const uint8_t* codes = weight_.codes + block * steps * kStepBytes;
+    for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(weight_.out_features); ++i)
+      run_block(first + i, begin, end);
+  }
+
+ private:
+  void run_block(size_t block, size_t begin, size_t end) {
+    const size_t steps = num_steps(weight_.in_features), block_bytes = steps * kStepBytes;
+    const uint8_t* codes = weight_.codes + block * block_bytes;
     const float* row_scales = weight_.row_scales.data() + block * kBlockRows;
-    int32_t sums[kMaxTileTokens * kBlockRows];
     // As few tiles as will do, of even size: a small last one would pay for a whole unpacking.
     const size_t num_tiles = (end - begin + kernels_.tile_tokens - 1) / kernels_.tile_tokens;
     const size_t tile_tokens = (end - begin + num_tiles - 1) / num_tiles;
-    for (size_t t = begin; t < end; t += tile_tokens) {
+    int32_t sums[kMaxTileTokens * kBlockRows];
+    for (size_t t = begin, pass = 0; t < end; t += tile_tokens, ++pass) {
       const size_t tokens = t + tile_tokens < end ? tile_tokens : end - t;
-      kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens, sums);
+      kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens,
+                            fetch_ahead(codes, block_bytes, pass), sums);
       for (size_t i = 0; i < tokens; ++i)
         kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t + i], x_.scales[t + i], row_scales,
                             accumulate_, out_.row(t + i) + block * kBlockRows);
     }
   }
 
- private:
   // Whole tiles of every instruction set; a block's codes stay in the nearest cache meanwhile.
   static constexpr size_t kPanelTokens = 96;
   static size_t num_panels(const Step& step) {
@@ -53,6 +65,7 @@ class TernaryMatmul final : public Op {
   TernaryWeight weight_;
   Rows& out_;
   bool accumulate_;
+  size_t tile_blocks_;
 };
 
 // logits = x times the transposed table, for the selected rows.

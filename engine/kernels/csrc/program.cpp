@@ -82,8 +82,8 @@ void Program::ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool ac
           "ternary_matmul: the output has another width than the weight");
   weight.row_scales.resize(padded(weight.out_features), 0.0f);
   record("ternary_matmul",
-         std::make_unique<TernaryMatmul>(kernels_, quantized_rows(x), std::move(weight), rows(out),
-                                         accumulate));
+         std::make_unique<TernaryMatmul>(kernels_, num_threads(), quantized_rows(x),
+                                         std::move(weight), rows(out), accumulate));
 }
 
 void Program::head(size_t x, Table table, size_t logits) {
@@ -103,7 +103,8 @@ void Program::int8_head(size_t x, Int8Table int8, Table table, size_t logits) {
   digits_ = std::make_unique<Digits>(limits_.max_logits, table.width);
   bounds_ = std::make_unique<LowerBounds>(limits_.max_logits, num_blocks(table.num_rows));
   record("split_digits", std::make_unique<SplitDigits>(kernels_, rows(x), *digits_));
-  record("int8_head", std::make_unique<Int8Head>(kernels_, *digits_, int8, *bounds_, rows(logits)));
+  record("int8_head", std::make_unique<Int8Head>(kernels_, num_threads(), *digits_, int8, *bounds_,
+                                                 rows(logits)));
   record("refine_head", std::make_unique<RefineHead>(kernels_, rows(x), *digits_, int8, table,
                                                      *bounds_, rows(logits)));
 }
@@ -121,8 +122,8 @@ void Program::attention(size_t qkv, size_t layer, size_t out) {
   require_attention(layer);
   require(rows(out).width == shape_.num_heads * shape_.head_size,
           "attention: the output is not as wide as all query heads");
-  record("attention",
-         std::make_unique<Attend>(kernels_, shape_, *plan_, rows(qkv), *cache_, layer, *parts_));
+  record("attention", std::make_unique<Attend>(kernels_, shape_, *plan_, rows(qkv), *cache_, layer,
+                                               *parts_, rows(out)));
   record("merge_attention", std::make_unique<MergeAttention>(kernels_, shape_, *parts_, rows(out)));
 }
 
@@ -211,6 +212,10 @@ void Program::check(const Step& step) const {
   require(
       step.query_starts[0] == 0 && size_t(step.query_starts[step.num_requests]) == step.num_tokens,
       "step: query_starts must run from 0 to the number of tokens");
-  for (size_t r = 0; r < step.num_requests; ++r)
+  for (size_t r = 0; r < step.num_requests; ++r) {
     require(step.query_starts[r] <= step.query_starts[r + 1], "step: query_starts must not fall");
+    for (int32_t t = step.query_starts[r] + 1; t < step.query_starts[r + 1]; ++t)
+      require(step.positions[t] == step.positions[t - 1] + 1,
+              "step: the tokens of a request must follow each other");
+  }
 }

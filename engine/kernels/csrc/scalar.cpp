@@ -28,17 +28,24 @@ struct Lanes {
   static float largest(Float v) { return v; }
 
   static void add_squares(const float* x, size_t n, double* lanes) {
-    for (size_t i = 0; i < n; i += 16)
-      for (size_t j = 0; j < 16; ++j) lanes[j] += double(x[i + j]) * double(x[i + j]);
+    for (size_t i = 0; i < n; i += 32)
+      for (size_t j = 0; j < 32; ++j) lanes[j] += double(x[i + j]) * double(x[i + j]);
   }
   static void store_int8(int8_t* p, Float v) {
     *p = v == v ? int8_t(__builtin_lrintf(v)) : int8_t(0);
   }
+  static int32_t sum_int8(const int8_t* p, size_t n) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += p[i];
+    return sum;
+  }
   static Float difference(const int32_t* a, int32_t b) { return float(*a - b); }
+  static Float without_offset(const int32_t* a, const int32_t* b) { return float(*a - 128 * *b); }
   static Float load_half(const uint16_t* p) { return portable_from_half(*p); }
   static Float load_int8(const int8_t* p) { return float(*p); }
   static Float load_bfloat(const uint16_t* p) { return bits_to_float(uint32_t(*p) << 16); }
   static float from_half(uint16_t h) { return portable_from_half(h); }
+  static void store_half(uint16_t* p, Float v) { *p = portable_half(v); }
   static uint16_t half(float v) { return portable_half(v); }
 };
 
@@ -48,7 +55,7 @@ struct Lanes {
 #include "head_kernels.h"
 
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                  size_t tokens, int32_t* sums) {
+                  size_t tokens, const void*, int32_t* sums) {
   for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
   for (size_t s = 0; s < steps; ++s)
     for (size_t t = 0; t < tokens; ++t)
@@ -62,7 +69,7 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
-               int32_t* sums) {
+               const void*, int32_t* sums) {
   for (size_t i = 0; i < rows * kBlockRows; ++i) sums[i] = 0;
   for (size_t s = 0; s < steps; ++s)
     for (size_t j = 0; j < rows; ++j)
@@ -114,6 +121,7 @@ const KernelTable scalar_kernels = {
     head_bfloat,
     head_float,
     int8_tile,
+    int8_logits,
     split_digits,
     largest,
     sum_exp,
