@@ -50,6 +50,27 @@ async def test_settings_change_nothing_but_speed(config: EngineConfig) -> None:
     assert await serve(replace(config, cache_dir=None)) == expected
 
 
+async def test_256_requests_run_at_once(config: EngineConfig) -> None:
+    engine = AsyncEngine.load(replace(config, max_batch_requests=256, kv_cache_tokens=16384))
+    params = SamplingParams(max_tokens=32, temperature=0.0, ignore_eos=True)
+    most_running = 0
+
+    async def run(prompt: int) -> int:
+        nonlocal most_running
+        num_tokens = 0
+        async for _ in engine.generate([prompt], params):
+            num_tokens += 1
+            most_running = max(most_running, engine.stats().num_running)
+        return num_tokens
+
+    engine.start()
+    try:
+        assert await asyncio.gather(*map(run, range(256))) == [32] * 256
+    finally:
+        await engine.stop()
+    assert most_running == 256
+
+
 async def test_reference_backend_serves(config: EngineConfig) -> None:
     assert len(await serve(replace(config, backend="reference"))) == 8
 
