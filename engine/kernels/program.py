@@ -78,7 +78,7 @@ class Program(Protocol):
         """Record: ``weight * x / rms(x)``, rounded to int8 by each row's largest magnitude."""
 
     def gated_norm_quantize(self, gate_up: Rows, weight: Tensor, eps: float) -> QuantizedRows:
-        """Record: ``relu(gate)^2 * up``, normed and rounded likewise; overwrites the gate.
+        """Record: ``relu(gate)^2 * up``, normed and rounded likewise.
 
         gate_up: [T, 2 F], the gate first. weight: [F].
         """

@@ -25,9 +25,22 @@ class RotateAndStore final : public Op {
         cache_(cache),
         layer_(layer) {}
 
-  size_t num_tiles(const Step& step) const override { return step.num_tokens; }
+  size_t num_tiles(const Step& step) const override {
+    return (step.num_tokens + tile_tokens(step) - 1) / tile_tokens(step);
+  }
 
-  void run_tile(const Step& step, size_t t) override {
+  void run_tile(const Step& step, size_t tile) override {
+    const size_t begin = tile * tile_tokens(step), end = begin + tile_tokens(step);
+    for (size_t t = begin; t < end && t < step.num_tokens; ++t) run_token(step, t);
+  }
+
+ private:
+  // Tokens of one cache block share cache lines, which two threads should not take from each other.
+  static size_t tile_tokens(const Step& step) {
+    return step.num_tokens >= 4 * kCacheTokens ? kCacheTokens : 1;
+  }
+
+  void run_token(const Step& step, size_t t) {
     const size_t d = shape_.head_size, half = d / 2;
     const float* cos = cos_ + size_t(step.positions[t]) * half;
     const float* sin = sin_ + size_t(step.positions[t]) * half;
@@ -49,7 +62,6 @@ class RotateAndStore final : public Op {
             cache_.scale_at(values, block, g, token));
   }
 
- private:
   // One head's D floats, `stride` elements apart.
   void store(const float* x, void* y, size_t stride, float* scale) const {
     const size_t d = shape_.head_size;

@@ -77,8 +77,8 @@ struct KernelTable {
   void (*rms_norm_quantize)(const float* x, const float* weight, float eps, size_t n,
                             QuantizedRow out);
 
-  // h = relu(gate)^2 * up, written over gate, then normed and quantised as above.
-  void (*gated_norm_quantize)(float* gate, const float* up, const float* weight, float eps,
+  // relu(gate)^2 * up, then normed and quantised as above.
+  void (*gated_norm_quantize)(const float* gate, const float* up, const float* weight, float eps,
                               size_t n, QuantizedRow out);
 
   // Rotates one head (half-rotation form) and multiplies by `scale`.

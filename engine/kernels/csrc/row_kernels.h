@@ -16,69 +16,118 @@ inline T fold(T* lanes, size_t count) {
   return lanes[0];
 }
 
-inline float inverse_rms(const float* x, float eps, size_t n) {
-  double lanes[kSumLanes] = {};
+// Adds squares to the lanes: element i to lane i modulo kSumLanes. A multiple of it, but the last.
+inline void add_squares(const float* x, size_t n, double* lanes) {
   const size_t whole = n / kSumLanes * kSumLanes;
   Lanes::add_squares(x, whole, lanes);
   for (size_t i = whole; i < n; ++i) lanes[i - whole] += double(x[i]) * double(x[i]);
-  const float mean = float(fold(lanes, kSumLanes) / double(n));
-  return 1.0f / __builtin_sqrtf(mean + eps) + mean * 0.0f;  // NaN where the mean is not finite
 }
 
-inline float normed(float x, float weight, float inverse) { return weight * (x * inverse); }
+// 1 / rms, or NaN where the mean of squares is not finite.
+inline float inverse_rms(double* lanes, float eps, size_t n) {
+  const float mean = float(fold(lanes, kSumLanes) / double(n));
+  return 1.0f / __builtin_sqrtf(mean + eps) + mean * 0.0f;
+}
 
-inline Lanes::Float normed(const float* x, const float* weight, Lanes::Float inverse) {
-  return Lanes::mul(Lanes::load(weight), Lanes::mul(Lanes::load(x), inverse));
+// A row as it lies in memory.
+struct PlainRow {
+  const float* x;
+  Lanes::Float vector(size_t i) const { return Lanes::load(x + i); }
+  float one(size_t i) const { return x[i]; }
+};
+
+// relu(gate)^2 * up, computed anew in each pass: cheaper than writing it and reading it back.
+struct GatedRow {
+  const float *gate, *up;
+  Lanes::Float vector(size_t i) const {
+    const Lanes::Float positive = Lanes::max(Lanes::load(gate + i), Lanes::set(0.0f));
+    return Lanes::mul(Lanes::mul(positive, positive), Lanes::load(up + i));
+  }
+  float one(size_t i) const {
+    const float positive = gate[i] > 0.0f ? gate[i] : 0.0f;
+    return positive * positive * up[i];
+  }
+};
+
+template <class Row>
+inline float inverse_rms(const Row& row, float eps, size_t n) {
+  constexpr size_t kChunk = 16 * kSumLanes;
+  double lanes[kSumLanes] = {};
+  float chunk[kChunk];
+  for (size_t begin = 0; begin < n; begin += kChunk) {
+    const size_t count = n - begin < kChunk ? n - begin : kChunk;
+    size_t i = 0;
+    for (; i + Lanes::width <= count; i += Lanes::width)
+      Lanes::store(chunk + i, row.vector(begin + i));
+    for (; i < count; ++i) chunk[i] = row.one(begin + i);
+    add_squares(chunk, count, lanes);
+  }
+  return inverse_rms(lanes, eps, n);
+}
+
+inline float inverse_rms(const PlainRow& row, float eps, size_t n) {
+  double lanes[kSumLanes] = {};
+  add_squares(row.x, n, lanes);
+  return inverse_rms(lanes, eps, n);
+}
+
+// weight * (row / rms), a vector or an element at a time.
+template <class Row>
+struct NormedRow {
+  const Row& row;
+  const float* weight;
+  float inverse;
+  Lanes::Float vector(size_t i) const {
+    return Lanes::mul(Lanes::load(weight + i), Lanes::mul(row.vector(i), Lanes::set(inverse)));
+  }
+  float one(size_t i) const { return weight[i] * (row.one(i) * inverse); }
+};
+
+template <class Row>
+inline float largest_magnitude(const Row& row, size_t n) {
+  const size_t whole = n / Lanes::width * Lanes::width;
+  const size_t pairs = whole / (2 * Lanes::width) * (2 * Lanes::width);
+  Lanes::Float even = Lanes::set(0.0f), odd = even;  // two, to hide the latency
+  for (size_t i = 0; i < pairs; i += 2 * Lanes::width) {
+    even = Lanes::max(Lanes::abs(row.vector(i)), even);
+    odd = Lanes::max(Lanes::abs(row.vector(i + Lanes::width)), odd);
+  }
+  if (pairs < whole) even = Lanes::max(Lanes::abs(row.vector(pairs)), even);
+  float result = Lanes::largest(Lanes::max(even, odd));
+  for (size_t i = whole; i < n; ++i) result = __builtin_fmaxf(result, __builtin_fabsf(row.one(i)));
+  return result;
+}
+
+template <class Row>
+inline void norm_quantize(const Row& row, const float* weight, float eps, size_t n,
+                          QuantizedRow out) {
+  const NormedRow<Row> normed = {row, weight, inverse_rms(row, eps, n)};
+  const float absmax = __builtin_fmaxf(largest_magnitude(normed, n), 1e-5f);
+  const float factor = 127.0f / absmax;
+  size_t i = 0;
+  for (; i + Lanes::width <= n; i += Lanes::width)
+    Lanes::store_int8(out.q + i, Lanes::mul(normed.vector(i), Lanes::set(factor)));
+  for (; i < n; ++i) out.q[i] = int8_t(__builtin_lrintf(normed.one(i) * factor));
+  *out.sum = Lanes::sum_int8(out.q, n);
+  // A NaN must not round to a finite value.
+  *out.scale = absmax / 127.0f + normed.inverse * 0.0f;
 }
 
 void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y) {
-  const float inverse = inverse_rms(x, eps, n);
+  const PlainRow row = {x};
+  const NormedRow<PlainRow> normed = {row, weight, inverse_rms(row, eps, n)};
   size_t i = 0;
-  for (; i + Lanes::width <= n; i += Lanes::width)
-    Lanes::store(y + i, normed(x + i, weight + i, Lanes::set(inverse)));
-  for (; i < n; ++i) y[i] = normed(x[i], weight[i], inverse);
+  for (; i + Lanes::width <= n; i += Lanes::width) Lanes::store(y + i, normed.vector(i));
+  for (; i < n; ++i) y[i] = normed.one(i);
 }
 
 void rms_norm_quantize(const float* x, const float* weight, float eps, size_t n, QuantizedRow out) {
-  const float inverse = inverse_rms(x, eps, n);
-  const size_t whole = n / Lanes::width * Lanes::width;
-  const size_t pairs = whole / (2 * Lanes::width) * (2 * Lanes::width);
-  const Lanes::Float inverses = Lanes::set(inverse);
-  Lanes::Float even = Lanes::set(0.0f), odd = even;  // two, to hide the latency
-  for (size_t i = 0; i < pairs; i += 2 * Lanes::width) {
-    const size_t j = i + Lanes::width;
-    even = Lanes::max(Lanes::abs(normed(x + i, weight + i, inverses)), even);
-    odd = Lanes::max(Lanes::abs(normed(x + j, weight + j, inverses)), odd);
-  }
-  if (pairs < whole)
-    even = Lanes::max(Lanes::abs(normed(x + pairs, weight + pairs, inverses)), even);
-  float absmax = Lanes::largest(Lanes::max(even, odd));
-  for (size_t i = whole; i < n; ++i)
-    absmax = __builtin_fmaxf(absmax, __builtin_fabsf(normed(x[i], weight[i], inverse)));
-
-  absmax = __builtin_fmaxf(absmax, 1e-5f);
-  const float factor = 127.0f / absmax;
-  for (size_t i = 0; i < whole; i += Lanes::width)
-    Lanes::store_int8(out.q + i,
-                      Lanes::mul(normed(x + i, weight + i, inverses), Lanes::set(factor)));
-  for (size_t i = whole; i < n; ++i)
-    out.q[i] = int8_t(__builtin_lrintf(normed(x[i], weight[i], inverse) * factor));
-  *out.sum = Lanes::sum_int8(out.q, n);
-  *out.scale = absmax / 127.0f + inverse * 0.0f;  // a NaN must not round to a finite value
+  norm_quantize(PlainRow{x}, weight, eps, n, out);
 }
 
-void gated_norm_quantize(float* gate, const float* up, const float* weight, float eps, size_t n,
-                         QuantizedRow out) {
-  size_t i = 0;
-  for (; i + Lanes::width <= n; i += Lanes::width) {
-    const Lanes::Float positive = Lanes::max(Lanes::load(gate + i), Lanes::set(0.0f));
-    Lanes::store(gate + i, Lanes::mul(Lanes::mul(positive, positive), Lanes::load(up + i)));
-  }
-  for (; i < n; ++i) {
-    const float positive = gate[i] > 0.0f ? gate[i] : 0.0f;
-    gate[i] = positive * positive * up[i];
-  }
-  rms_norm_quantize(gate, weight, eps, n, out);
+void gated_norm_quantize(const float* gate, const float* up, const float* weight, float eps,
+                         size_t n, QuantizedRow out) {
+  norm_quantize(GatedRow{gate, up}, weight, eps, n, out);
 }
 
 void scale_sums(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
