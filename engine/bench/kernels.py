@@ -86,8 +86,7 @@ def bench_kernels(
 
 def _program(config: ModelConfig, weights: ModelWeights, num_threads: int) -> Program:
     blocks = (CONTEXT_TOKENS + max(TOKEN_COUNTS)) // CACHE_TOKENS
-    positions = min(config.max_context_tokens, blocks * CACHE_TOKENS)
-    shape = attention_shape(config, positions, blocks)
+    shape = attention_shape(config, blocks * CACHE_TOKENS, blocks)
     program = create_program("native", shape, num_threads, max(TOKEN_COUNTS), 1)
     record(program, weights)
     return program

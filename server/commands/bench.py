@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import EngineConfig, bench_kernels, bench_model
+from engine import EngineConfig, bench_kernels, bench_model, synthesize_checkpoint
 from server import checkpoint
 from server.bench.http import HttpPlan, bench_http
 from server.bench.report import Objective
@@ -23,7 +23,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     kernels = benchmarks.add_parser("kernels", help="each kernel against the machine's limits")
     kernels.set_defaults(measure=_kernels)
     model = benchmarks.add_parser("model", help="the engine without HTTP")
-    model.add_argument("model", nargs="?", metavar="MODEL", help="as for serve")
+    which = model.add_mutually_exclusive_group()
+    which.add_argument("model", nargs="?", metavar="MODEL", help="as for serve")
+    which.add_argument("--like", metavar="NAME", help="random weights of this shape, as for synth")
     model.set_defaults(measure=_model)
     for benchmark in (kernels, model):
         benchmark.add_argument("--threads", type=int, metavar="N", help="default: physical cores")
@@ -93,7 +95,12 @@ def _kernels(arguments: Namespace) -> Figures:
 
 
 def _model(arguments: Namespace) -> Figures:
-    settings = checkpoint.resolve(Settings.load({"model": arguments.model}))
+    settings = Settings.load({"model": arguments.model})
+    if arguments.like:
+        settings = settings.model_copy(
+            update={"model": str(_synthesized(arguments.like, settings))}
+        )
+    settings = checkpoint.resolve(settings)
     config = EngineConfig(
         model_path=Path(str(settings.model)),
         kv_cache_tokens=8192,
@@ -102,6 +109,15 @@ def _model(arguments: Namespace) -> Figures:
     )
     with progress_bar("") as progress:
         return bench_model(config, progress).to_dict()
+
+
+def _synthesized(like: str, settings: Settings) -> Path:
+    """Return a random checkpoint of this shape, made once and kept beside the packed weights."""
+    folder = settings.cache_dir / "synth" / like
+    if not (folder / "config.json").exists():
+        with progress_bar("B") as progress:
+            synthesize_checkpoint(like, folder, progress=progress)
+    return folder
 
 
 def _http(arguments: Namespace) -> Figures:

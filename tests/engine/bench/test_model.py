@@ -1,0 +1,36 @@
+"""``sterna bench model`` measures steps whose parts add up, against limits of the same run."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.bench import limits
+from engine.bench.model import BATCH_SIZES, bench_model
+from engine.config import EngineConfig
+from engine.synth import synthesize_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def small_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_PROBE_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "_ROUNDS", 100)
+
+
+def test_the_report_accounts_for_a_step(tmp_path: Path) -> None:
+    synthesize_checkpoint("tiny", tmp_path / "model")
+    config = EngineConfig(
+        model_path=tmp_path / "model", cache_dir=tmp_path, kv_cache_tokens=8192, num_threads=2
+    )
+    report = bench_model(config).to_dict()
+    assert [rate["batch"] for rate in report["decode"]] == list(BATCH_SIZES)
+    for rate in (report["prefill"], *report["decode"]):
+        assert rate["tok_per_s"] > 0
+        assert rate["fraction"] > 0
+        assert rate["roofline_tok_per_s"] > 0
+    assert set(report["overhead_ms_per_step"]) == {"1", "16"}
+    assert report["load_seconds"] > 0
+    assert report["rss_mb"] > 0
+    for step in report["steps"]:
+        parts = [value for key, value in step.items() if key not in ("step", "total")]
+        assert all(part >= 0 for part in parts)
+        assert sum(parts) == pytest.approx(step["total"], rel=0.5)  # medians of the parts
