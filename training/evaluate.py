@@ -11,10 +11,12 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from training import data
 from training.checkpoint import load_best
 from training.data import Chat
+from training.export import TEMPERATURE, TOP_P
 from training.model import BitLinear, Network
 from training.rows import Encoded, Encoder, padded
 
@@ -45,20 +47,24 @@ def mean_loss(network: Network, chats: list[Encoded], encoder: Encoder, rows: in
 
 @torch.no_grad()
 def reply(
-    network: Network, token_ids: list[int], stop: int, max_tokens: int, temperature: float = 0.0
+    network: Network, token_ids: list[int], stop: int, max_tokens: int, is_greedy: bool
 ) -> Iterator[int]:
-    """Yield the tokens that follow ``token_ids``, up to ``stop``. Temperature 0 is greedy."""
+    """Yield the tokens that follow ``token_ids``, up to ``stop``: greedy, or as served."""
     ids = list(token_ids)
     for _ in range(max_tokens):
         logits = network.logits(network(torch.tensor([ids]))[0, -1])
-        if temperature:
-            token = int(torch.multinomial((logits / temperature).softmax(-1), 1))
-        else:
-            token = int(logits.argmax())
+        token = int(logits.argmax()) if is_greedy else sample(logits)
         if token == stop:
             return
         ids.append(token)
         yield token
+
+
+def sample(logits: Tensor) -> int:
+    """Draw a token from ``logits`` [V] at TEMPERATURE, among the likeliest that make up TOP_P."""
+    shares, tokens = (logits / TEMPERATURE).softmax(-1).sort(descending=True)
+    shares[shares.cumsum(-1) - shares > TOP_P] = 0.0
+    return int(tokens[torch.multinomial(shares, 1)])
 
 
 def sizes(network: Network) -> dict[str, int]:
@@ -73,12 +79,12 @@ def sizes(network: Network) -> dict[str, int]:
     return counts | {"norms": sum(p.numel() for p in network.parameters() if p.dim() == 1)}
 
 
-def _print_replies(network: Network, vocabulary: Tokenizer, temperature: float) -> None:
+def _print_replies(network: Network, vocabulary: Tokenizer, is_greedy: bool) -> None:
     encoder = Encoder(vocabulary)
     torch.manual_seed(0)
     for prompt in PROMPTS:
         ids = encoder.bos + encoder.encode(Chat(prompt, "")).prompt
-        tokens = list(reply(network, ids, encoder.end, 200, temperature))
+        tokens = list(reply(network, ids, encoder.end, 200, is_greedy))
         print(f"> {prompt}\n{vocabulary.decode(tokens)}\n")
 
 
@@ -98,9 +104,9 @@ def main() -> None:
         print(f"held-out perplexity {math.exp(loss):.2f} (loss {loss:.4f}), {len(held_out)} chats")
     network, _ = load_best(arguments.runs[0] / "best.pt")
     vocabulary = Tokenizer.from_file(str(arguments.runs[0] / "tokenizer.json"))
-    for temperature in (0.0, 0.7):
-        print(f"\nReplies at temperature {temperature}:\n")
-        _print_replies(network, vocabulary, temperature)
+    for is_greedy in (True, False):
+        print("\nGreedy replies:\n" if is_greedy else "\nReplies as served:\n")
+        _print_replies(network, vocabulary, is_greedy)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from training.checkpoint import load_best
 from training.model import BitLinear, Network, NetworkConfig, quantise_weights
 
 MAX_CONTEXT_TOKENS = 512  # the longest rows that the network was trained on
+TEMPERATURE, TOP_P = 0.5, 0.9  # of generation_config.json; at 1.0 the network makes up words
 
 
 def pack(ternary: Tensor) -> Tensor:
@@ -86,8 +87,15 @@ def export(network: Network, vocabulary: Tokenizer, folder: Path) -> None:
     weights.chmod(0o644)  # it ships in a wheel: readable by all, which save_file does not make it
     tokenizer.save(vocabulary, folder, MAX_CONTEXT_TOKENS)
     _write_json(folder / "config.json", config_json(network.config, bos, end))
-    stops = {"bos_token_id": bos, "eos_token_id": end, "pad_token_id": end}
-    _write_json(folder / "generation_config.json", stops)
+    generation = {
+        "bos_token_id": bos,
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "do_sample": True,
+        "temperature": TEMPERATURE,
+        "top_p": TOP_P,
+    }
+    _write_json(folder / "generation_config.json", generation)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

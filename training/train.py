@@ -29,7 +29,7 @@ from training.rows import Encoder, batches
 class Recipe:
     """Everything that decides the result, beside the network's shape."""
 
-    steps: int = 6000
+    steps: int = 3600
     batch_tokens: int = 2048
     row_tokens: int = 256  # short rows are quicker; long ones at the end teach the full context
     long_row_tokens: int = 512

@@ -13,7 +13,15 @@ from engine import AsyncEngine, EngineConfig, SamplingParams
 FOLDER = Path(__file__).parents[2] / "server" / "builtin_model"
 MAX_BYTES = 12_000_000
 NUM_TOKENS = 40
-PROMPTS = ["Hello!", "What is a river?", "Tell me a short story about a fox."]
+PROMPTS = [
+    "What is a river?",
+    "I am sad today.",
+    "What is the difference between a cat and a dog?",
+]
+STORY = "Tell me a short story about a fox."
+NEAR_TIE = 0.2
+"""Where float sums in another order round an activation to another int8 neighbour, logits move:
+by up to 0.18 on the prompts of ``training/evaluate.py``. Tokens closer than that may swap."""
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +89,13 @@ async def test_engine_and_transformers_give_the_same_greedy_text(
     found = await engine_tokens(prompts, backend)
     assert [tokenizer.decode(ids) for ids in found] == [tokenizer.decode(ids) for ids in expected]
     assert all(tokenizer.decode(ids).isascii() for ids in found)
+
+
+async def test_where_the_greedy_texts_part_is_a_near_tie(tokenizer: Any, network: Any) -> None:
+    """A story has near ties; after one the texts go on differently, so each step is judged."""
+    prompt = prompt_ids(tokenizer, STORY)
+    [found] = await engine_tokens([prompt], "native")
+    with torch.no_grad():
+        logits = network(torch.tensor([prompt + found])).logits[0, len(prompt) - 1 : -1]
+    chosen = logits.gather(-1, torch.tensor(found)[:, None])[:, 0]
+    assert (logits.amax(-1) - chosen).max() < NEAR_TIE
