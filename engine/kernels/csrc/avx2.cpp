@@ -133,8 +133,7 @@ inline __m256i group_codes(const uint8_t* step, size_t g) {
   return _mm256_and_si256(_mm256_srli_epi16(bytes, int(g / 2 * 2)), _mm256_set1_epi8(3));
 }
 
-void one_token(const uint8_t* codes, const int8_t* x, size_t steps, const void* ahead,
-               int32_t* sums) {
+void one_token(const uint8_t* codes, const int8_t* x, size_t steps, Ahead ahead, int32_t* sums) {
   for (size_t begin = 0; begin < steps; begin += kPanelSteps) {
     const size_t end = begin + kPanelSteps < steps ? begin + kPanelSteps : steps;
     __m256i words[kGroups];
@@ -142,7 +141,7 @@ void one_token(const uint8_t* codes, const int8_t* x, size_t steps, const void* 
     for (size_t g = 0; g < kGroups; ++g) words[g] = _mm256_setzero_si256();
     for (size_t s = begin; s < end; ++s) {
       const __m256i xs = repeat_inputs(x + s * kStepInputs);
-      _mm_prefetch((const char*)ahead + s * kStepBytes, _MM_HINT_T0);
+      _mm_prefetch(ahead.start + s * ahead.stride, _MM_HINT_T0);
 #pragma GCC unroll 8
       for (size_t g = 0; g < kGroups; ++g)
         dot2(words[g], group_codes(codes + s * kStepBytes, g), xs);
@@ -190,7 +189,7 @@ inline void panel_tokens(const uint8_t* codes, const int8_t* x, size_t x_stride,
 
 // Codes are unpacked once per panel into L1 (16 kB) and serve all tokens of the tile.
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                  size_t tokens, const void* ahead, int32_t* sums) {
+                  size_t tokens, Ahead ahead, int32_t* sums) {
   for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
   if (tokens == 1) return one_token(codes, x, steps, ahead, sums);
   alignas(32) uint8_t unpacked[kPanelSteps * kGroups * 32];
@@ -198,7 +197,7 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
     const size_t count = begin + kPanelSteps < steps ? kPanelSteps : steps - begin;
     for (size_t s = 0; s < count; ++s) {
       const uint8_t* step = codes + (begin + s) * kStepBytes;
-      _mm_prefetch((const char*)ahead + (begin + s) * kStepBytes, _MM_HINT_T0);
+      _mm_prefetch(ahead.start + (begin + s) * ahead.stride, _MM_HINT_T0);
 #pragma GCC unroll 8
       for (size_t g = 0; g < kGroups; ++g)
         _mm256_store_si256((__m256i*)(unpacked + (s * kGroups + g) * 32), group_codes(step, g));
@@ -212,14 +211,14 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
 // Sixteen rows of int8 weights times R rows of digits, widened to 16 bits: maddubs would saturate.
 template <size_t R>
 inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
-                       const void* ahead, int32_t* sums) {
+                       Ahead ahead, int32_t* sums) {
   __m256i sum[R][4];
 #pragma GCC unroll 2
   for (size_t j = 0; j < R; ++j)
     sum[j][0] = sum[j][1] = sum[j][2] = sum[j][3] = _mm256_setzero_si256();
   for (size_t s = 0; s < steps; ++s) {
     const int8_t* step = weights + s * kInt8StepBytes;
-    _mm_prefetch((const char*)ahead + s * kInt8StepBytes, _MM_HINT_T0);
+    _mm_prefetch(ahead.start + 4 * s * ahead.stride, _MM_HINT_T0);
     __m256i xs[R];
 #pragma GCC unroll 2
     for (size_t j = 0; j < R; ++j) {
@@ -247,11 +246,11 @@ inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride,
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
-               const void* ahead, int32_t* sums) {
+               Ahead ahead, int32_t* sums) {
   for (size_t j = 0; j < rows; j += 2)
     for (size_t c = 0; c < 4; ++c)
       digit_rows<2>(weights + 64 * c, x + j * x_stride, x_stride, steps,
-                    (const char*)ahead + 64 * c, sums + j * kBlockRows + 16 * c);
+                    {ahead.start + c * ahead.stride, ahead.stride}, sums + j * kBlockRows + 16 * c);
 }
 
 uint64_t read_bytes(const uint8_t* x, size_t n) {

@@ -91,7 +91,7 @@ inline __attribute__((always_inline)) void dot4(__m512i& sum, __m512i a, __m512i
 // Codes are masked in place, not shifted down: the four sums come out scaled by 1, 4, 16 and 64
 // and are shifted back at the end, which is exact.
 template <size_t T>
-void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, const void* ahead,
+void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, Ahead ahead,
           int32_t* sums) {
   const __m512i mask0 = _mm512_set1_epi8(0x03), mask1 = _mm512_set1_epi8(0x0c),
                 mask2 = _mm512_set1_epi8(0x30), mask3 = _mm512_set1_epi8(char(0xc0));
@@ -101,7 +101,7 @@ void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, 
     sum[t][0] = sum[t][1] = sum[t][2] = sum[t][3] = _mm512_setzero_si512();
   for (size_t s = 0; s < steps; ++s) {
     const __m512i w = _mm512_loadu_si512(codes + s * kStepBytes);
-    _mm_prefetch((const char*)ahead + s * kStepBytes, _MM_HINT_T1);
+    _mm_prefetch(ahead.start + s * ahead.stride, _MM_HINT_T1);
     const __m512i w0 = _mm512_and_si512(w, mask0), w1 = _mm512_and_si512(w, mask1),
                   w2 = _mm512_and_si512(w, mask2), w3 = _mm512_and_si512(w, mask3);
 #pragma GCC unroll 6
@@ -124,7 +124,7 @@ void tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps, 
 }
 
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                  size_t tokens, const void* ahead, int32_t* sums) {
+                  size_t tokens, Ahead ahead, int32_t* sums) {
   switch (tokens) {
     case 1:
       return tile<1>(codes, x, x_stride, steps, ahead, sums);
@@ -143,8 +143,8 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
 
 // One block of 64 rows of int8 weights times R rows of digits.
 template <size_t R>
-void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
-                const void* ahead, int32_t* sums) {
+void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, Ahead ahead,
+                int32_t* sums) {
   __m512i sum[R][4];
 #pragma GCC unroll 6
   for (size_t j = 0; j < R; ++j)
@@ -155,7 +155,7 @@ void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t
 #pragma GCC unroll 4
     for (size_t c = 0; c < 4; ++c) {
       w[c] = _mm512_loadu_si512(step + 64 * c);
-      _mm_prefetch((const char*)ahead + s * kInt8StepBytes + 64 * c, _MM_HINT_T1);
+      _mm_prefetch(ahead.start + (4 * s + c) * ahead.stride, _MM_HINT_T1);
     }
 #pragma GCC unroll 6
     for (size_t j = 0; j < R; ++j) {
@@ -173,7 +173,7 @@ void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
-               const void* ahead, int32_t* sums) {
+               Ahead ahead, int32_t* sums) {
   switch (rows) {
     case 2:
       return digit_tile<2>(weights, x, x_stride, steps, ahead, sums);

@@ -109,19 +109,20 @@ class Int8Head final : public Op {
   void run_tile(const Step& step, size_t tile) override {
     const size_t first = tile * tile_blocks_;
     for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(table_.num_rows); ++i)
-      run_block(first + i, step.num_logits);
+      run_block(first + i, step.num_logits, i == 0);
   }
 
  private:
-  void run_block(size_t block, size_t num_logits) {
+  void run_block(size_t block, size_t num_logits, bool first_block) {
     const size_t steps = num_steps(table_.width), block_bytes = steps * kInt8StepBytes;
     const int8_t* codes = table_.codes + block * block_bytes;
     const size_t tile_rows = kernels_.tile_digits / 2;
+    const size_t num_passes = (num_logits + tile_rows - 1) / tile_rows;
     int32_t sums[kMaxTileDigits * kBlockRows];
     for (size_t s = 0, pass = 0; s < num_logits; s += tile_rows, ++pass) {
       const size_t rows = s + tile_rows < num_logits ? tile_rows : num_logits - s;
       kernels_.int8_tile(codes, x_.high(s), x_.stride, steps, 2 * rows,
-                         fetch_ahead(codes, block_bytes, pass), sums);
+                         fetch_ahead(codes, block_bytes, pass, num_passes, first_block), sums);
       for (size_t i = 0; i < rows; ++i) finish(block, s + i, sums + 2 * i * kBlockRows);
     }
   }

@@ -21,6 +21,13 @@ struct QuantizedRow {
   int32_t* sum;
 };
 
+// What to fetch into the cache during a pass over a block: `stride` bytes on for each 64 bytes of
+// the block. Need not be readable.
+struct Ahead {
+  const char* start;
+  size_t stride;
+};
+
 // Query rows that attend to the same keys: one KV head of one request, and one part of its context.
 struct AttentionTile {
   size_t num_queries;                 // 1..kMaxQueries
@@ -61,10 +68,9 @@ struct KernelTable {
 
   // sums[64 t + r] = sum over k of code[r][k] * x[t][k], for one block of 64 output rows and
   // `tokens` (1..tile_tokens) rows of x. Exact in int32 for K <= kMaxInputs.
-  // x is padded with zeros to whole steps. Meanwhile as many bytes as the block has are fetched
-  // from `ahead`, which need not be readable.
+  // x is padded with zeros to whole steps. Meanwhile `ahead` is fetched.
   void (*ternary_tile)(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                       size_t tokens, const void* ahead, int32_t* sums);
+                       size_t tokens, Ahead ahead, int32_t* sums);
 
   // y[r] (+)= (sums[r] - x_sum) * (x_scale * row_scales[r]) for 64 rows.
   void (*scale_sums)(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
@@ -110,7 +116,7 @@ struct KernelTable {
   // sums[64 j + r] = sum over k of weight[r][k] * x[j][k], for one block of 64 rows of int8 weights
   // and `rows` (1..tile_digits) rows of unsigned digits. Exact in int32 for K <= kMaxInt8Inputs.
   void (*int8_tile)(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
-                    size_t rows, const void* ahead, int32_t* sums);
+                    size_t rows, Ahead ahead, int32_t* sums);
 
   // The logits of the block's rows. Returns the largest lower bound among them.
   float (*int8_logits)(const Int8Block& block, float* logits);

@@ -32,11 +32,11 @@ class TernaryMatmul final : public Op {
     const size_t end =
         begin + kPanelTokens < step.num_tokens ? begin + kPanelTokens : step.num_tokens;
     for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(weight_.out_features); ++i)
-      run_block(first + i, begin, end);
+      run_block(first + i, begin, end, i == 0);
   }
 
  private:
-  void run_block(size_t block, size_t begin, size_t end) {
+  void run_block(size_t block, size_t begin, size_t end, bool first_block) {
     const size_t steps = num_steps(weight_.in_features), block_bytes = steps * kStepBytes;
     const uint8_t* codes = weight_.codes + block * block_bytes;
     const float* row_scales = weight_.row_scales.data() + block * kBlockRows;
@@ -47,7 +47,7 @@ class TernaryMatmul final : public Op {
     for (size_t t = begin, pass = 0; t < end; t += tile_tokens, ++pass) {
       const size_t tokens = t + tile_tokens < end ? tile_tokens : end - t;
       kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens,
-                            fetch_ahead(codes, block_bytes, pass), sums);
+                            fetch_ahead(codes, block_bytes, pass, num_tiles, first_block), sums);
       for (size_t i = 0; i < tokens; ++i)
         kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t + i], x_.scales[t + i], row_scales,
                             accumulate_, out_.row(t + i) + block * kBlockRows);

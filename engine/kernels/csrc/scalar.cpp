@@ -55,7 +55,7 @@ struct Lanes {
 #include "head_kernels.h"
 
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
-                  size_t tokens, const void*, int32_t* sums) {
+                  size_t tokens, Ahead, int32_t* sums) {
   for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
   for (size_t s = 0; s < steps; ++s)
     for (size_t t = 0; t < tokens; ++t)
@@ -69,7 +69,7 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
-               const void*, int32_t* sums) {
+               Ahead, int32_t* sums) {
   for (size_t i = 0; i < rows * kBlockRows; ++i) sums[i] = 0;
   for (size_t s = 0; s < steps; ++s)
     for (size_t j = 0; j < rows; ++j)
