@@ -4,7 +4,7 @@
 
 The real scheduler, closed-loop clients, and a clock that a step moves on by a fixed time (weights
 are read) and a time for each token (they are multiplied). The defaults are about those of the
-2B-4T shape on two cores: 32 tokens/s for one stream, 160 tokens/s of prompts.
+2B-4T shape on two cores with AVX-512 VNNI: 33 tokens/s for one stream, 400 tokens/s of prompts.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -94,8 +94,8 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16, help="default: 16")
     parser.add_argument("--prompt-tokens", type=int, default=64, help="default: 64")
     parser.add_argument("--output-tokens", type=int, default=64, help="default: 64")
-    parser.add_argument("--step-ms", type=float, default=25.0, help="default: 25")
-    parser.add_argument("--token-ms", type=float, default=6.0, help="default: 6")
+    parser.add_argument("--step-ms", type=float, default=28.0, help="default: 28")
+    parser.add_argument("--token-ms", type=float, default=2.5, help="default: 2.5")
     arguments = parser.parse_args()
     print("chunk   pause p50, p99    ratio   first token p50, p99   tokens/s")
     for chunk in CHUNKS:

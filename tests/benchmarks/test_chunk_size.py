@@ -13,7 +13,7 @@ DEFAULT_CHUNK = EngineConfig(Path("model")).max_chunk_tokens
 
 def simulate(max_chunk_tokens: int, **arguments: int) -> Simulation:
     defaults = {"clients": 16, "prompt_tokens": 64, "output_tokens": 64}
-    times = {"step_ms": 25.0, "token_ms": 6.0}
+    times = {"step_ms": 28.0, "token_ms": 2.5}
     simulation = Simulation(Namespace(**(defaults | times | arguments)), max_chunk_tokens)
     simulation.run()
     return simulation
@@ -26,8 +26,8 @@ def pause_ratio(simulation: Simulation) -> float:
 
 def test_one_client_is_served_at_the_speed_of_its_steps() -> None:
     simulation = simulate(32, clients=1)
-    assert simulation.first_token_seconds == pytest.approx([0.025 + 64 * 0.006] * 6)
-    assert simulation.pause_seconds == pytest.approx([0.025 + 0.006] * 6 * 63)
+    assert simulation.first_token_seconds == pytest.approx([0.028 + 64 * 0.0025] * 6)
+    assert simulation.pause_seconds == pytest.approx([0.028 + 0.0025] * 6 * 63)
 
 
 def test_the_default_keeps_streams_flowing_beside_new_prompts() -> None:
