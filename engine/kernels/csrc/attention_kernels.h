@@ -12,7 +12,8 @@
 
 constexpr size_t kSpanTokens = 4 * kCacheTokens;  // scores kept at a time
 
-constexpr size_t kTileQueries = Lanes::num_registers / 4;  // two sums for each query, and room
+// Two vectors of sums for each query, and room. More than 8 were not faster.
+constexpr size_t kTileQueries = Lanes::num_registers / 4;
 
 // What a cache holds, and how it becomes floats. Scales of int8 are left to the scores and weights.
 struct HalfCache {
@@ -207,31 +208,15 @@ void attend_rows(const AttentionTile& tile) {
       for (size_t d = 0; d < tile.head_size; ++d) tile.outputs[q][d] /= *tile.totals[q];
 }
 
+template <size_t Q, class Cache>
+inline void attend_up_to(const AttentionTile& tile) {
+  if (tile.num_queries == Q) return attend_rows<Q, Cache>(tile);
+  if constexpr (Q > 1) attend_up_to<Q - 1, Cache>(tile);
+}
+
 template <class Cache>
 void attend(const AttentionTile& tile) {
-  static_assert(kTileQueries == 4 || kTileQueries == 8, "a case for each number of queries");
-  switch (tile.num_queries) {
-    case 1:
-      return attend_rows<1, Cache>(tile);
-    case 2:
-      return attend_rows<2, Cache>(tile);
-    case 3:
-      return attend_rows<3, Cache>(tile);
-    case 4:
-      return attend_rows<4, Cache>(tile);
-  }
-  if constexpr (kTileQueries > 4) {
-    switch (tile.num_queries) {
-      case 5:
-        return attend_rows<5, Cache>(tile);
-      case 6:
-        return attend_rows<6, Cache>(tile);
-      case 7:
-        return attend_rows<7, Cache>(tile);
-      default:
-        return attend_rows<8, Cache>(tile);
-    }
-  }
+  attend_up_to<kTileQueries, Cache>(tile);
 }
 
 // Merges the parts of one head in order, see PartialAttention, and divides by the total weight.
