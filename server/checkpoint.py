@@ -37,6 +37,8 @@ def _locate(model: str | None) -> tuple[Path, str]:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder, folder.resolve().name
+    if folder.exists():
+        raise CheckpointError(f"{model}: found a file, expected a checkpoint's folder")
     if not HUB_ID.fullmatch(model):
         raise CheckpointError(f"{model}: no such folder, and not the form of a hub id (owner/name)")
     return _download(model), model

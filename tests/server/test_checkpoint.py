@@ -30,6 +30,12 @@ def test_a_folder_is_served_under_its_name(tmp_path: Path) -> None:
     assert resolved.served_model_name == ("my-model",)
 
 
+def test_a_file_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    with pytest.raises(CheckpointError, match=r"config\.json: found a file, expected a checkpoint"):
+        checkpoint.resolve(settings(f"{tmp_path}/config.json"))
+
+
 def test_names_may_be_given(tmp_path: Path) -> None:
     resolved = checkpoint.resolve(settings(str(tmp_path), "a,b"))
     assert resolved.served_model_name == ("a", "b")
