@@ -35,6 +35,8 @@ class SamplingDefaults:
         try:
             stated: dict[str, Any] = json.loads(path.read_text())
             values = {k: stated[k] for k in cls.__slots__ if stated.get(k) is not None}
+            for name, value in values.items():
+                _check_number(name, value)
             SamplingParams(max_tokens=1, **values)  # checks the ranges
         except Exception as error:
             raise CheckpointError(f"{path}: {error}") from None
@@ -52,6 +54,13 @@ class SamplingDefaults:
             seed=fields.seed,
             ignore_eos=bool(fields.ignore_eos),
         )
+
+
+def _check_number(name: str, value: object) -> None:
+    whole = name == "top_k"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        kind = "whole number" if whole else "number"
+        raise ValueError(f"{name}: found {json.dumps(value)}, expected a {kind}")
 
 
 def _either(stated: N | None, default: N) -> N:

@@ -41,6 +41,13 @@ def test_null_is_not_a_default(tmp_path: Path) -> None:
     assert load(tmp_path, {"temperature": None, "top_k": None}) == SamplingDefaults()
 
 
+@pytest.mark.parametrize("content", [{"temperature": "hot"}, {"top_k": 1.5}, {"min_p": True}])
+def test_a_default_that_is_no_number_is_named(tmp_path: Path, content: dict[str, object]) -> None:
+    [(name, value)] = content.items()
+    with pytest.raises(CheckpointError, match=f"json: {name}: found {json.dumps(value)}, expected"):
+        load(tmp_path, content)
+
+
 @pytest.mark.parametrize("content", [{"temperature": -1}, {"top_p": 7}, {"top_k": "x"}, []])
 def test_a_generation_config_out_of_range_is_one_line(tmp_path: Path, content: object) -> None:
     with pytest.raises(CheckpointError, match=r"generation_config\.json") as caught:
