@@ -102,6 +102,11 @@ def _build_program(
         program = create_program(config.backend, shape, num_threads, tokens, requests)
     except ValueError as error:  # of the instruction set that the environment asks for
         raise ConfigError(str(error)) from None
+    except MemoryError:  # a share of free memory fits: this was asked for
+        raise ConfigError(
+            f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "
+            "ask for fewer"
+        ) from None
     bitnet.record(program, weights, config.head)
     return program
 
