@@ -70,16 +70,20 @@ class Settings(BaseModel):
     max_context_tokens: int | None = Field(
         None, ge=1, description="prompt + output of one sequence; none: the model's"
     )
-    backend: Literal["native", "reference"] = Field("native", description="who computes")
+    backend: Literal["native", "reference"] = Field(
+        "native", description="who computes: native, or reference (slow, states what is meant)"
+    )
     cache_dir: Path = Field(
         default_factory=_default_cache_dir,
         description="folder of packed weights; none: $XDG_CACHE_HOME/sterna",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least serious message to log"
+        "info", description="least serious message to log: debug, info, warning or error"
     )
-    log_format: Literal["text", "json"] = Field("text", description="form of a log line")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="form of a log line: text or json"
+    )
 
     @classmethod
     def load(
