@@ -28,7 +28,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     which.add_argument("--like", metavar="NAME", help="random weights of this shape, as for synth")
     model.set_defaults(measure=_model)
     for benchmark in (kernels, model):
-        benchmark.add_argument("--threads", type=int, metavar="N", help="default: physical cores")
+        benchmark.add_argument(
+            "--threads", type=_number, metavar="N", help="default: physical cores"
+        )
     http = benchmarks.add_parser("http", help="clients of any OpenAI-compatible server")
     _add_http_arguments(http)
     http.set_defaults(measure=_http)
@@ -72,10 +74,9 @@ def _add_http_arguments(parser: ArgumentParser) -> None:
 
 
 def _number(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ArgumentTypeError(f"expected 1 or more, found {number}")
-    return number
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"expected a whole number, 1 or more, found {text!r}")
+    return int(text)
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""``sterna bench http`` as a user types it. Kernels and model are tested where they live."""
+"""``sterna bench`` as a user types it. What kernels and model measure is tested where they live."""
 
 import asyncio
 import json
@@ -78,3 +78,14 @@ def test_refuses_what_is_no_number_of_clients(
         main(["bench", "http", "--url", "http://127.0.0.1:1", "--clients", clients])
     assert caught.value.code == 2
     assert "--clients" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("benchmark", ["kernels", "model"])
+@pytest.mark.parametrize("threads", ["0", "-3", "two"])
+def test_refuses_what_is_no_number_of_threads(
+    benchmark: str, threads: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["bench", benchmark, f"--threads={threads}"])
+    assert caught.value.code == 2
+    assert f"expected a whole number, 1 or more, found '{threads}'" in capsys.readouterr().err
