@@ -34,7 +34,8 @@ STATS = EngineStats(
 
 def documents() -> list[Path]:
     """All Markdown that a reader of the repository is meant to find."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "engine").rglob("*.md")]
+    folders = (ROOT / name for name in ("benchmarks", "docs", "engine", "server", "training"))
+    found = [*ROOT.glob("*.md"), *(path for folder in folders for path in folder.rglob("*.md"))]
     return sorted(path.relative_to(ROOT) for path in found)
 
 
@@ -45,8 +46,16 @@ def test_documents_name_targets_and_files_that_exist(path: Path) -> None:
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert "://" in link or (ROOT / path.parent / link).exists(), link
-    for name in re.findall(r"`((?:server|engine|tests|training|docs|scripts)/[\w./-]+)`", text):
-        assert (ROOT / name).exists(), name
+    for folder, rest in re.findall(r"`([a-z]+)/(?!runs/)([\w./-]+)`", text):
+        assert (ROOT / folder / rest).exists() or not (ROOT / folder).is_dir(), rest
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs/decisions"
+    index = (folder / "README.md").read_text()
+    for path in folder.glob("0*.md"):
+        title = path.read_text().splitlines()[0].removeprefix(f"# {int(path.stem[:4])}. ")
+        assert f"{int(path.stem[:4])}. [{title}]({path.name})" in index
 
 
 @pytest.mark.parametrize("schema", [ChatCompletionRequest, CompletionRequest])
