@@ -35,12 +35,12 @@ class ChatTemplate:
         config: content of tokenizer_config.json. Raises CheckpointError.
         """
         path = folder / "chat_template.jinja"
-        source = path.read_text() if path.is_file() else _default_template(config)
-        if source is None:
-            return None
         try:
+            source = path.read_text() if path.is_file() else _default_template(config)
+            if source is None:
+                return None
             template = _environment().from_string(source)
-        except TemplateError as error:
+        except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{folder}: chat template cannot be compiled: {error}") from None
         return cls(template, special_tokens(config))
 
@@ -61,7 +61,7 @@ class ChatTemplate:
 def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
     """``bos_token`` and the like, of those that tokenizer_config.json names."""
     found = {name: value for name, value in config.items() if name.endswith("_token")}
-    texts = {name: v["content"] if isinstance(v, dict) else v for name, v in found.items()}
+    texts = {name: v.get("content") if isinstance(v, dict) else v for name, v in found.items()}
     return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 

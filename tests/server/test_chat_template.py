@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import CheckpointError
 from server.chat_template import ChatTemplate
 from server.errors import InvalidRequestError
 
@@ -67,3 +68,10 @@ def test_a_refusal_of_the_template_reaches_the_client(tmp_path: Path) -> None:
 def test_what_a_template_must_not_do_is_an_error(template: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError):
         render(template, tmp_path)
+
+
+@pytest.mark.parametrize("template", ["{% if %}", 5, {"a": 1}, [{"name": "x"}], [3]])
+def test_what_is_no_template_is_one_line(tmp_path: Path, template: object) -> None:
+    with pytest.raises(CheckpointError, match="chat template cannot be compiled") as caught:
+        ChatTemplate.load(tmp_path, {"chat_template": template})
+    assert "\n" not in str(caught.value)
