@@ -51,6 +51,8 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     free_bytes = free_memory_bytes() - weights.num_bytes
     block = BlockSize(CACHE_TOKENS, CACHE_TOKENS * _token_bytes(config, weights.config))
     num_blocks = num_cache_blocks(config, block, max_context_tokens, free_bytes)
+    if num_blocks * block.num_bytes > free_bytes:  # can only have been asked for
+        _warn_of_size(num_blocks * block.num_bytes, free_bytes)
 
     program = _build_program(config, weights, max_context_tokens, num_blocks)
     cache = KVCache(num_blocks, CACHE_TOKENS)
@@ -118,6 +120,14 @@ def _footprint(config: EngineConfig, weights: ModelWeights, program: Program) ->
         isa=program.isa,
         backend=config.backend,
         num_threads=program.num_threads,
+    )
+
+
+def _warn_of_size(cache_bytes: int, free_bytes: int) -> None:
+    logger.warning(
+        "the cache may grow to %.1f MB, but %.1f MB are free: ask for fewer kv_cache_tokens",
+        cache_bytes / 1e6,
+        max(0, free_bytes) / 1e6,
     )
 
 

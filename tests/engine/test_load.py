@@ -128,6 +128,17 @@ def test_a_cache_beyond_all_memory_is_refused(config: EngineConfig) -> None:
         AsyncEngine.load(replace(config, kv_cache_tokens=10**14 - 1))
 
 
+def test_a_cache_beyond_the_free_memory_is_warned_of(
+    config: EngineConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not refused: how much is free is an estimate, and the cache may never fill."""
+    AsyncEngine.load(replace(config, kv_cache_tokens=64))
+    assert not caplog.records
+    monkeypatch.setattr("engine.load.free_memory_bytes", lambda: 0)
+    AsyncEngine.load(replace(config, kv_cache_tokens=64))
+    assert "ask for fewer kv_cache_tokens" in caplog.text
+
+
 def test_unknown_instruction_set_is_refused(
     config: EngineConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
