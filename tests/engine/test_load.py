@@ -126,7 +126,7 @@ def test_context_beyond_the_model_is_refused(config: EngineConfig) -> None:
 def test_a_cache_beyond_all_memory_is_refused(
     config: EngineConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scripted: after a real failure glibc moves this thread to another heap, for all later tests."""
+    """Scripted: a real failure makes glibc use another heap, in all later tests too."""
 
     def fail(*_: object) -> None:
         raise MemoryError
