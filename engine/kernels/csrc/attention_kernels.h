@@ -37,15 +37,17 @@ struct Int8Cache {
   static float one(Element e) { return float(e); }
 };
 
-// One vector of keys: `width` tokens of a block, and the values of that block.
+// One vector of keys: `width` tokens of a block, the values of that block, and the keys that are
+// wanted two blocks on.
 template <class Element>
 struct KeyColumn {
   const Element* keys;
   const Element* values;
+  const Element* later_keys;
 };
 
 // scores[q][t] = queries[q] . key[t] for the tokens of two vectors of keys: a query's element, once
-// fetched, serves both. Few queries wait for memory: their values are fetched meanwhile.
+// fetched, serves both. Few queries wait for memory: what comes next is fetched meanwhile.
 template <size_t Q, class Cache, class Column = KeyColumn<typename Cache::Element>>
 inline void two_vectors(const AttentionTile& tile, Column left, Column right, size_t t,
                         float scores[][kSpanTokens]) {
@@ -58,6 +60,8 @@ inline void two_vectors(const AttentionTile& tile, Column left, Column right, si
     if (Q <= 4) {
       __builtin_prefetch(left.values + d * kCacheTokens);
       __builtin_prefetch(right.values + d * kCacheTokens);
+      __builtin_prefetch(left.later_keys + d * kCacheTokens);
+      __builtin_prefetch(right.later_keys + d * kCacheTokens);
     }
 #pragma GCC unroll 8
     for (size_t q = 0; q < Q; ++q) {
@@ -75,13 +79,16 @@ inline void two_vectors(const AttentionTile& tile, Column left, Column right, si
 
 // The scores of whole blocks of keys; with an odd number of vectors, what follows is overwritten.
 template <size_t Q, class Cache>
-inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
-                        float scores[][kSpanTokens]) {
+inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t num_blocks,
+                        size_t tokens, float scores[][kSpanTokens]) {
   using Element = typename Cache::Element;
+  const auto* keys = static_cast<const Element*>(tile.keys);
+  const auto* values = static_cast<const Element*>(tile.values);
   const auto column = [&](size_t t) {
-    const size_t block = size_t(blocks[t / kCacheTokens]) * tile.block_stride;
-    return KeyColumn<Element>{static_cast<const Element*>(tile.keys) + block + t % kCacheTokens,
-                              static_cast<const Element*>(tile.values) + block};
+    const size_t index = t / kCacheTokens, later = index + 2 < num_blocks ? index + 2 : index;
+    const size_t block = size_t(blocks[index]) * tile.block_stride;
+    const size_t later_block = size_t(blocks[later]) * tile.block_stride;
+    return KeyColumn<Element>{keys + block + t % kCacheTokens, values + block, keys + later_block};
   };
   for (size_t t = 0; t < tokens; t += 2 * Lanes::width) {
     const size_t next = t + Lanes::width < tokens ? t + Lanes::width : t;
@@ -181,7 +188,9 @@ void attend_span(const AttentionTile& tile, size_t start, size_t tokens) {
   const int32_t* blocks = tile.block_table + start / kCacheTokens;
   float scores[Q][kSpanTokens], shrink[kMaxQueries];
   const size_t whole_blocks = (tokens + kCacheTokens - 1) / kCacheTokens * kCacheTokens;
-  span_scores<Q, Cache>(tile, blocks, whole_blocks, scores);
+  const size_t num_blocks =
+      (tile.end - start + kCacheTokens - 1) / kCacheTokens;  // to the part's end
+  span_scores<Q, Cache>(tile, blocks, num_blocks, whole_blocks, scores);
   for (size_t q = 0; q < Q; ++q) {
     const int64_t ahead = int64_t(tile.positions[q]) - int64_t(start) + 1;
     const size_t visible = ahead < 0 ? 0 : (ahead < int64_t(tokens) ? size_t(ahead) : tokens);
