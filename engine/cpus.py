@@ -1,12 +1,28 @@
-"""How many threads to compute with: the physical cores that this process may use."""
+"""How many threads to compute with: as asked, or the physical cores that this process may use."""
 
 import os
 from collections.abc import Iterator, Set
 from pathlib import Path
 
 from engine import cgroup
+from engine.errors import ConfigError
 
 FILE_SYSTEM = Path("/")
+THREADS_PER_CPU = 4  # more are slow: all wait for each other, many times in a step
+FEW_THREADS = 8  # never too many, on however few CPUs
+
+
+def choose_num_threads(asked: int | None, cpus: Set[int] | None = None) -> int:
+    """Return as many threads as asked for, or the default. Raises ConfigError for far too many."""
+    if asked is None:
+        return default_num_threads(cpus=cpus)
+    num_cpus = len(_affinity_mask() if cpus is None else cpus)
+    limit = max(FEW_THREADS, THREADS_PER_CPU * num_cpus)
+    if asked > limit:
+        raise ConfigError(
+            f"num_threads must be at most {limit} here (usable CPUs: {num_cpus}), found {asked}"
+        )
+    return asked
 
 
 def default_num_threads(root: Path = FILE_SYSTEM, cpus: Set[int] | None = None) -> int:

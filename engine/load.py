@@ -9,10 +9,10 @@ from typing import Final
 
 from engine.config import EngineConfig, KVDtype
 from engine.core import EngineCore
-from engine.cpus import default_num_threads
+from engine.cpus import choose_num_threads
 from engine.errors import ConfigError
 from engine.facts import Footprint, ModelInfo
-from engine.kernels import CACHE_TOKENS, Program, create_program
+from engine.kernels import CACHE_TOKENS, Program, chosen_isa, create_program
 from engine.kv_cache import KVCache
 from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks, return_freed_memory
 from engine.model import bitnet
@@ -44,7 +44,10 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
 
     Raises CheckpointError, ConfigError.
     """
-    weights = _load_weights(config, progress)
+    num_threads = choose_num_threads(config.num_threads)
+    if config.backend == "native":
+        check_isa()
+    weights = _load_weights(config, progress)  # only now, because it takes long
     return_freed_memory()  # packing has left a hundred megabytes of it
     max_context_tokens = _max_context_tokens(config, weights.config)
     # Weights are mapped from files: they look like free memory, but are read in every step.
@@ -54,7 +57,7 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     if num_blocks * block.num_bytes > free_bytes:  # can only have been asked for
         _warn_of_size(num_blocks * block.num_bytes, free_bytes)
 
-    program = _build_program(config, weights, max_context_tokens, num_blocks)
+    program = _build_program(config, num_threads, weights, max_context_tokens, num_blocks)
     cache = KVCache(num_blocks, CACHE_TOKENS)
     scheduler = Scheduler(
         cache, config.max_batch_tokens, config.max_batch_requests, config.max_chunk_tokens
@@ -68,6 +71,14 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     )
     _log(core, model)
     return LoadedEngine(core, model, weights, program)
+
+
+def check_isa() -> None:
+    """Raise ConfigError if the environment asks for an instruction set that cannot run here."""
+    try:
+        chosen_isa()
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _load_weights(config: EngineConfig, progress: Progress | None) -> ModelWeights:
@@ -95,15 +106,16 @@ def _token_bytes(config: EngineConfig, model: ModelConfig) -> int:
 
 
 def _build_program(
-    config: EngineConfig, weights: ModelWeights, max_context_tokens: int, num_blocks: int
+    config: EngineConfig,
+    num_threads: int,
+    weights: ModelWeights,
+    max_context_tokens: int,
+    num_blocks: int,
 ) -> Program:
-    num_threads = config.num_threads or default_num_threads()
     shape = bitnet.attention_shape(weights.config, max_context_tokens, num_blocks, config.kv_dtype)
     tokens, requests = config.max_batch_tokens, config.max_batch_requests
     try:
         program = create_program(config.backend, shape, num_threads, tokens, requests)
-    except ValueError as error:  # of the instruction set that the environment asks for
-        raise ConfigError(str(error)) from None
     except MemoryError:  # a share of free memory fits: this was asked for
         raise ConfigError(
             f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "

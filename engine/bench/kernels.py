@@ -13,8 +13,9 @@ import numpy as np
 
 from engine.bench.limits import LimitProbe, Limits
 from engine.bench.network import make_weights
-from engine.cpus import default_num_threads
+from engine.cpus import choose_num_threads
 from engine.kernels import CACHE_TOKENS, Program, Step, create_program
+from engine.load import check_isa
 from engine.model.bitnet import attention_shape, record
 from engine.model.config import ModelConfig
 from engine.model.weights import ModelWeights
@@ -71,10 +72,12 @@ def bench_kernels(
     repeats: int = 7,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> KernelReport:
-    """Measure. Raises ConfigError for an unknown shape or instruction set."""
+    """Measure. Raises ConfigError for an unknown shape or instruction set, or too many threads."""
     config = shape_config(shape)
+    num_threads = choose_num_threads(num_threads)
+    check_isa()
     weights = make_weights(config)
-    program = _program(config, weights, num_threads or default_num_threads())
+    program = _program(config, weights, num_threads)
     probe = LimitProbe(program.isa, program.num_threads)
     samples: dict[int, list[_Sample]] = {}
     for index, tokens in enumerate(TOKEN_COUNTS):

@@ -26,6 +26,7 @@ __all__ = [
     "Rows",
     "Sampling",
     "Step",
+    "chosen_isa",
     "create_program",
     "pack_int8_table",
     "pack_ternary",
@@ -36,17 +37,28 @@ __all__ = [
 supported_isas = _native.supported_isas
 
 
+def chosen_isa() -> str:
+    """Return the native backend's instruction set: by ``STERNA_ISA``, else the best of this CPU.
+
+    Raises ValueError for one that this CPU or build cannot run.
+    """
+    supported = supported_isas()
+    isa = os.environ.get("STERNA_ISA") or supported[0]
+    if isa not in supported:
+        raise ValueError(f"STERNA_ISA must be one of {', '.join(supported)} here, found {isa!r}")
+    return isa
+
+
 def create_program(
     backend: str, attention: AttentionShape, num_threads: int, max_tokens: int, max_logits: int
 ) -> Program:
     """Make an empty program of the backend "native" or "reference".
 
     max_tokens, max_logits: the largest T and S of a step. Raises ValueError for an unknown
-    backend, or when ``STERNA_ISA`` names an instruction set that this CPU or build cannot run.
+    backend, or as ``chosen_isa`` does.
     """
     if backend == "reference":
         return ReferenceProgram(attention, num_threads)
     if backend == "native":
-        isa = os.environ.get("STERNA_ISA", "")
-        return NativeProgram(attention, num_threads, max_tokens, max_logits, isa)
+        return NativeProgram(attention, num_threads, max_tokens, max_logits, chosen_isa())
     raise ValueError(f"unknown backend {backend!r}; known: native, reference")

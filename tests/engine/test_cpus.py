@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.cpus import default_num_threads
+from engine.cpus import choose_num_threads, default_num_threads
+from engine.errors import ConfigError
 from tests.engine.file_tree import write_tree
 
 TOP = "sys/fs/cgroup"
@@ -58,3 +59,11 @@ def test_version_1_quota(tmp_path: Path, quota: str, threads: int) -> None:
 
 def test_this_machine_has_a_core() -> None:
     assert default_num_threads() >= 1
+
+
+@pytest.mark.parametrize(("num_cpus", "limit"), [(1, 8), (2, 8), (4, 16)])
+def test_far_more_threads_than_cpus_are_refused(num_cpus: int, limit: int) -> None:
+    cpus = set(range(num_cpus))
+    assert choose_num_threads(limit, cpus) == limit
+    with pytest.raises(ConfigError, match=f"at most {limit} here .*: {num_cpus}.*, found 99999"):
+        choose_num_threads(99_999, cpus)
