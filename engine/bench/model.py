@@ -1,8 +1,9 @@
 """``sterna bench model``: the engine without HTTP, against what the machine's limits allow.
 
 The limit of a step is the longer of two times: all bytes that it reads over the read bandwidth,
-and all int8 multiply-adds over their peak rate; both are probed beside each measurement. Bytes
-are the ternary weights, the head, and the keys and values of the context.
+and all multiply-adds over the peak rate of those in int8, which a bf16 head's never reach; both
+are probed beside each measurement. Bytes are the ternary weights, the head, and the keys and
+values of the context.
 """
 
 from collections.abc import Callable
@@ -46,6 +47,8 @@ class ModelReport:
     model: str
     isa: str
     threads: int
+    head: str
+    kv_dtype: str
     read_gb_per_s: float
     peak_gmac_per_s: float
     load_seconds: float
@@ -77,6 +80,8 @@ def bench_model(
         model=config.model_path.name,
         isa=program.isa,
         threads=program.num_threads,
+        head=config.head,
+        kv_dtype=config.kv_dtype,
         read_gb_per_s=median(limit.bytes_per_second for limit in limits) / 1e9,
         peak_gmac_per_s=median(limit.macs_per_second for limit in limits) / 1e9,
         load_seconds=stepper.load_seconds,

@@ -55,6 +55,9 @@ class Stepper:
         self.rss_mb = resident_bytes() / 1e6
         self.probe = LimitProbe(self.loaded.program.isa, self.loaded.program.num_threads)
         self._core = self.loaded.core
+        weights = self.loaded.weights
+        plain = config.head == "bf16"
+        self._head_bytes = weights.head.nbytes if plain else weights.int8_head.num_bytes
         self._num_requests = 0
 
     def prefill(self, num_tokens: int) -> Work:
@@ -93,7 +96,7 @@ class Stepper:
         """Return the bytes to read and the int8 multiply-adds to do."""
         weights, stats = self.loaded.weights, self._core.stats()
         kv_token_bytes = stats.kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
-        num_bytes = num_steps * weights.ternary_bytes + weights.int8_head.num_bytes
+        num_bytes = num_steps * weights.ternary_bytes + self._head_bytes
         macs = num_tokens * weights.config.num_ternary_parameters
         return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.numel()
 

@@ -1,11 +1,13 @@
 """``sterna bench model`` measures steps whose parts add up, against limits of the same run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.bench import limits
 from engine.bench.model import BATCH_SIZES, bench_model
+from engine.bench.stepper import Stepper
 from engine.config import EngineConfig
 from engine.synth import synthesize_checkpoint
 
@@ -16,12 +18,17 @@ def small_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_ROUNDS", 100)
 
 
-def test_the_report_accounts_for_a_step(tmp_path: Path) -> None:
+@pytest.fixture
+def config(tmp_path: Path) -> EngineConfig:
     synthesize_checkpoint("tiny", tmp_path / "model")
-    config = EngineConfig(
+    return EngineConfig(
         model_path=tmp_path / "model", cache_dir=tmp_path, kv_cache_tokens=8192, num_threads=2
     )
+
+
+def test_the_report_accounts_for_a_step(config: EngineConfig) -> None:
     report = bench_model(config).to_dict()
+    assert (report["head"], report["kv_dtype"]) == ("int8", "float16")
     assert [rate["batch"] for rate in report["decode"]] == list(BATCH_SIZES)
     for rate in (report["prefill"], *report["decode"]):
         assert rate["tok_per_s"] > 0
@@ -34,3 +41,10 @@ def test_the_report_accounts_for_a_step(tmp_path: Path) -> None:
         parts = [value for key, value in step.items() if key not in ("step", "total")]
         assert all(part >= 0 for part in parts)
         assert sum(parts) > 0  # not the total: on a busy machine the medians are of other steps
+
+
+def test_a_step_has_to_read_the_head_that_is_used(config: EngineConfig) -> None:
+    stepper, plain = Stepper(config), Stepper(replace(config, head="bf16"))
+    weights = stepper.loaded.weights
+    difference = plain.prefill(16).num_bytes - stepper.prefill(16).num_bytes
+    assert difference == weights.head.nbytes - weights.int8_head.num_bytes
