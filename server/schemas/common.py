@@ -46,6 +46,11 @@ def _check_unicode(text: str) -> str:
     return text
 
 
+def _is_same(a: object, b: object) -> bool:
+    """Whether two JSON values are equal; Python also takes false for 0, and true for 1."""
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
 Text = Annotated[str, AfterValidator(_check_unicode)]
 Stop = Annotated[str, Field(min_length=1)]
 Stops = Annotated[list[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
@@ -68,7 +73,9 @@ class Body(BaseModel):
 
     @classmethod
     def _is_off(cls, name: str, value: object) -> bool:
-        return name in cls.neutral and (value is None or value in cls.neutral[name])
+        if name not in cls.neutral:
+            return False
+        return value is None or any(_is_same(value, off) for off in cls.neutral[name])
 
 
 class StreamOptions(Body):

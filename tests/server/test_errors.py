@@ -69,6 +69,8 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"frequency_penalty": 0.1}, "frequency_penalty"),
         ({"presence_penalty": -1}, "presence_penalty"),
+        ({"presence_penalty": False}, "presence_penalty"),
+        ({"logprobs": 0}, "logprobs"),
         ({"logit_bias": {"1": 5}}, "logit_bias"),
         ({"logprobs": True}, "logprobs"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
