@@ -5,6 +5,9 @@ all that differs is the order of float sums: 1e-6 of the logits' spread was seen
 variant. One thing amplifies it: a value next to the middle of two int8 steps may round to
 different ones, about once in a hundred tokens. In networks this small a step is not: from there
 on the logits differ by a few percent of their spread (0.06 was the largest seen).
+
+So a random network is not left to decode freely here; tests/training/test_builtin_model.py lets the
+trained one.
 """
 
 from collections.abc import Callable
