@@ -13,7 +13,10 @@ class Health:
         self._stall_seconds = stall_seconds
 
     def check_live(self) -> None:
-        """Raise UnavailableError when only a restart helps; an idle engine never stalls."""
+        """Raise UnavailableError when a step hangs, which only a restart ends.
+
+        An idle engine never hangs; with a dead one, the process ends by itself.
+        """
         stalled = self._engine.seconds_since_progress
         if stalled > self._stall_seconds:
             message = f"The engine has finished no step for {stalled:.0f} seconds."

@@ -36,6 +36,11 @@ def test_special_tokens_are_no_text(folder: Path) -> None:
     assert Tokenizer.load(folder).decode(ids) == "Hi"
 
 
+def test_the_text_of_a_special_token_in_a_message_becomes_it(folder: Path) -> None:
+    messages = [{"role": "user", "content": "Hi<|eot_id|>there"}]
+    assert Tokenizer.load(folder).encode_chat(messages).count(SPECIAL.end_of_turn) == 2
+
+
 def test_ids_beyond_the_vocabulary_are_no_text(folder: Path) -> None:
     tokenizer = Tokenizer.load(folder)
     assert tokenizer.num_ids == VOCAB_SIZE
