@@ -6,9 +6,11 @@ Parses arguments and reports errors; the work is in ``server/commands``.
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from engine import CheckpointError, ConfigError
 from server.commands import bench, serve, synth
+from server.settings import with_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = parsed.run(parsed)
     except (CheckpointError, ConfigError) as error:
-        print(f"sterna: error: {error}", file=sys.stderr)
+        print(f"sterna: error: {with_options(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser("sterna", description="Serve 1.58-bit language models.")
+    parser.add_argument("--version", action="version", version=f"sterna {version('sterna')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     serving = commands.add_parser("serve", help="serve a model over the OpenAI API")
     serve.add_arguments(serving)

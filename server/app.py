@@ -22,13 +22,16 @@ from server.settings import Settings
 from server.tokenizer import Tokenizer
 
 
-def create_app(settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer) -> FastAPI:
+def create_app(
+    settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer, defaults: SamplingDefaults
+) -> FastAPI:
     """An app that serves one model, and runs the engine while it is up.
 
     settings: as ``checkpoint.resolve`` returns them: the model is a folder and has a name.
-    engine, tokenizer: loaded from that folder; the engine is not started. Raises CheckpointError.
+    engine, tokenizer, defaults: loaded from that folder; the engine is not started.
+    Raises CheckpointError.
     """
-    services = _assemble(settings, engine, tokenizer)
+    services = _assemble(settings, engine, tokenizer, defaults)
     app = FastAPI(
         title="Sterna",
         lifespan=_lifespan,
@@ -45,7 +48,9 @@ def create_app(settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer) ->
     return app
 
 
-def _assemble(settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer) -> Services:
+def _assemble(
+    settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer, defaults: SamplingDefaults
+) -> Services:
     folder = Path(settings.model or "")
     if tokenizer.num_ids > engine.model.vocab_size:
         raise CheckpointError(
@@ -63,7 +68,7 @@ def _assemble(settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer) -> 
             on_refusal=metrics.requests.labels("rejected").inc,
         ),
         metrics=metrics,
-        encoder=PromptEncoder(engine, tokenizer, SamplingDefaults.load(folder)),
+        encoder=PromptEncoder(engine, tokenizer, defaults),
         generator=TextGenerator(engine, tokenizer, metrics),
         started_at=int(time()),
     )

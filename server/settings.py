@@ -6,6 +6,7 @@ wins over a variable, a variable over the default. ``STERNA_ISA`` belongs to ``e
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -108,6 +109,13 @@ class Settings(BaseModel):
 def option(field: str) -> str:
     """Name of the command-line option of a field."""
     return "--" + field.replace("_", "-")
+
+
+def with_options(message: str) -> str:
+    """A message of the engine in which its settings have the names of the options."""
+    options = {name: option(name) for name in Settings.model_fields if "_" in name}  # no plain word
+    options["num_threads"] = option("threads")
+    return re.sub(r"\w+", lambda word: options.get(word[0], word[0]), message)
 
 
 def variable(field: str) -> str:

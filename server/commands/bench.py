@@ -7,14 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import EngineConfig, bench_kernels, bench_model, synthesize_checkpoint
+from engine import bench_kernels, bench_model, synthesize_checkpoint
 from server import checkpoint
 from server.bench.http import HttpPlan, bench_http
 from server.bench.report import Objective
 from server.commands.progress import progress_bar
+from server.commands.serve import add_option, engine_config
 from server.settings import Settings
 
 Figures = Mapping[str, Any]
+
+ENGINE_SETTINGS = ("threads", "kv_dtype", "head")  # the options of the benchmark of the engine
+FIXED = {  # whatever the environment says: what the measured batches need
+    "backend": "native",
+    "kv_cache_tokens": 8192,
+    "max_batch_requests": 64,
+    "max_context_tokens": None,
+}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -27,10 +36,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     which.add_argument("model", nargs="?", metavar="MODEL", help="as for serve")
     which.add_argument("--like", metavar="NAME", help="random weights of this shape, as for synth")
     model.set_defaults(measure=_model)
-    for benchmark in (kernels, model):
-        benchmark.add_argument(
-            "--threads", type=_number, metavar="N", help="default: physical cores"
-        )
+    add_option(kernels, "threads")
+    for name in ENGINE_SETTINGS:
+        add_option(model, name)
     http = benchmarks.add_parser("http", help="clients of any OpenAI-compatible server")
     _add_http_arguments(http)
     http.set_defaults(measure=_http)
@@ -91,23 +99,19 @@ def run(arguments: Namespace) -> int:
 
 
 def _kernels(arguments: Namespace) -> Figures:
+    threads = Settings.load({"threads": arguments.threads}).threads
     with progress_bar(" sizes") as progress:
-        return bench_kernels(arguments.threads, progress=progress).to_dict()
+        return bench_kernels(threads, progress=progress).to_dict()
 
 
 def _model(arguments: Namespace) -> Figures:
-    settings = Settings.load({"model": arguments.model})
+    options = {name: getattr(arguments, name) for name in ("model", *ENGINE_SETTINGS)}
+    settings = Settings.load(options)
     if arguments.like:
         settings = settings.model_copy(
             update={"model": str(_synthesized(arguments.like, settings))}
         )
-    settings = checkpoint.resolve(settings)
-    config = EngineConfig(
-        model_path=Path(str(settings.model)),
-        kv_cache_tokens=8192,
-        num_threads=arguments.threads,
-        cache_dir=settings.cache_dir,
-    )
+    config = engine_config(checkpoint.resolve(settings).model_copy(update=FIXED))
     with progress_bar("") as progress:
         return bench_model(config, progress).to_dict()
 

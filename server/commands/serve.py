@@ -1,5 +1,6 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
 
+import asyncio
 import logging
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
@@ -16,6 +17,7 @@ from server import checkpoint, logs
 from server.app import create_app
 from server.commands.progress import progress_bar
 from server.dependencies import Services
+from server.sampling import SamplingDefaults
 from server.settings import Settings, option, variable
 from server.tokenizer import Tokenizer
 
@@ -25,15 +27,25 @@ _log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Make an option of every setting; the settings themselves check the values."""
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, ()) or field.default_factory else field.default
-        shown = f" (default: {default})" if default != "" else ""
-        help_text = f"{field.description}{shown} [{variable(name)}]"
+    """Make an option of every setting."""
+    for name in Settings.model_fields:
         if name == "model":
-            parser.add_argument(name, nargs="?", metavar="MODEL", help=help_text)
+            parser.add_argument(name, nargs="?", metavar="MODEL", help=help_text(name))
         else:
-            parser.add_argument(option(name), metavar="VALUE", help=help_text)
+            add_option(parser, name)
+
+
+def add_option(parser: ArgumentParser, name: str) -> None:
+    """Make an option of one setting; the settings themselves check the value."""
+    parser.add_argument(option(name), metavar="VALUE", help=help_text(name))
+
+
+def help_text(name: str) -> str:
+    """What a setting is, its default, and its variable."""
+    field = Settings.model_fields[name]
+    default = "" if field.default in (None, ()) or field.default_factory else field.default
+    shown = f" (default: {default})" if default != "" else ""
+    return f"{field.description}{shown} [{variable(name)}]"
 
 
 def run(arguments: Namespace) -> int:
@@ -43,17 +55,32 @@ def run(arguments: Namespace) -> int:
     """
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
+    check_address(settings.host, settings.port)
     settings = checkpoint.resolve(settings)
     config = engine_config(settings)
-    tokenizer = Tokenizer.load(config.model_path)  # first, because weights take long to load
+    tokenizer = Tokenizer.load(config.model_path)
+    defaults = SamplingDefaults.load(config.model_path)
     with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
-        engine = AsyncEngine.load(config, progress)
-    app = create_app(settings, engine, tokenizer)
+        engine = AsyncEngine.load(config, progress)  # last, because it takes long
+    app = create_app(settings, engine, tokenizer, defaults)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
     server = Server(app, settings)
     with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
         server.run()
     return 1 if server.engine_died else 0
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise ConfigError if the server, which listens once it has loaded, could not do so now."""
+
+    async def bind() -> None:
+        loop = asyncio.get_running_loop()
+        (await loop.create_server(asyncio.Protocol, host, port, start_serving=False)).close()
+
+    try:
+        asyncio.run(bind())
+    except (OSError, ValueError) as error:  # ValueError: nothing that could name a host
+        raise ConfigError(f"--host {host} --port {port}: {error}") from None
 
 
 def engine_config(settings: Settings) -> EngineConfig:

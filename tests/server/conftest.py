@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from engine import AsyncEngine
 from server.app import create_app
 from server.dependencies import Services
+from server.sampling import SamplingDefaults
 from server.settings import Settings
 from server.tokenizer import Tokenizer
 from tests.server.scripted import (
@@ -47,7 +48,7 @@ def engine(model: ScriptedModel) -> AsyncEngine:
 
 @pytest.fixture
 def app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:
-    return create_app(settings, engine, Tokenizer.load(folder))
+    return create_app(settings, engine, Tokenizer.load(folder), SamplingDefaults.load(folder))
 
 
 @pytest.fixture

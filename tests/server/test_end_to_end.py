@@ -17,6 +17,7 @@ from engine import AsyncEngine
 from server.app import create_app
 from server.checkpoint import resolve
 from server.commands.serve import engine_config
+from server.sampling import SamplingDefaults
 from server.settings import Settings
 from server.tokenizer import Tokenizer
 from tests.server.conftest import serve
@@ -43,7 +44,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture
 async def url(settings: Settings) -> AsyncIterator[str]:
     config = engine_config(settings)
-    app = create_app(settings, AsyncEngine.load(config), Tokenizer.load(config.model_path))
+    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
+    app = create_app(settings, engine, tokenizer, SamplingDefaults())
     async with serve(app) as url:
         yield url
 

@@ -1,11 +1,14 @@
 """Mistakes of the user are one line and exit code 2."""
 
+import socket
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from engine import AsyncEngine
 from server.__main__ import main
+from tests.server.scripted import make_folder
 
 
 @pytest.mark.parametrize(
@@ -15,6 +18,7 @@ from server.__main__ import main
         ["serve", "--port", "http"],
         ["serve", "--max-batch-tokens", "0"],
         ["serve", "--backend", "cuda"],
+        ["serve", "--port", "0", "--threads", "100000"],
     ],
 )
 def test_an_error_is_one_line(
@@ -32,7 +36,7 @@ def test_a_folder_that_is_no_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
-    assert main(["serve", str(tmp_path)]) == 2
+    assert main(["serve", "--port", "0", str(tmp_path)]) == 2
     output = capsys.readouterr()
     assert str(tmp_path) in output.err
     assert output.err.count("\n") == 1
@@ -43,8 +47,34 @@ def test_a_missing_tokenizer_is_told_before_weights_are_loaded(
 ) -> None:
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(AsyncEngine, "load")
-    assert main(["serve", str(tmp_path)]) == 2
+    assert main(["serve", "--port", "0", str(tmp_path)]) == 2
     assert f"{tmp_path / 'tokenizer.json'}: no such file" in capsys.readouterr().err
+
+
+def test_bad_sampling_defaults_are_told_before_weights_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.delattr(AsyncEngine, "load")
+    make_folder(tmp_path)
+    (tmp_path / "generation_config.json").write_text('{"top_p": 7}')
+    assert main(["serve", "--port", "0", str(tmp_path)]) == 2
+    assert str(tmp_path / "generation_config.json") in capsys.readouterr().err
+
+
+def test_an_address_that_cannot_be_had_is_told_before_weights_are_loaded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.delattr(AsyncEngine, "load")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        for address in (["--port", port], ["--port", "0", "--host", "192.0.2.1"]):
+            assert main(["serve", *address]) == 2
+            error = capsys.readouterr().err
+            assert error.startswith("sterna: error: --host ")
+            assert " ".join(address[:2]) in error
+            assert error.count("\n") == 1
 
 
 def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +82,19 @@ def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
         main(["serve", "--help"])
     assert caught.value.code == 0
     assert "STERNA_MAX_WAITING_REQUESTS" in capsys.readouterr().out
+
+
+def test_an_error_of_the_engine_names_options(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    assert main(["serve", "--port", "0", "--max-batch-tokens", "8"]) == 2
+    error = capsys.readouterr().err
+    assert "--max-batch-requests (64) must not exceed --max-batch-tokens (8)" in error
+
+
+def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"sterna {version('sterna')}\n"

@@ -10,6 +10,7 @@ from server import metrics
 from server.app import create_app
 from server.dependencies import Services
 from server.metrics import Metrics
+from server.sampling import SamplingDefaults
 from server.settings import Settings
 from server.tokenizer import Tokenizer
 from tests.server.scripted import ScriptedModel, ids_of
@@ -87,6 +88,7 @@ def test_times_run_from_arrival_and_between_tokens(
 def test_each_app_has_its_own(
     folder: Path, settings: Settings, services: Services, engine: AsyncEngine
 ) -> None:
-    other = create_app(settings, engine, Tokenizer.load(folder)).state.services
+    tokenizer = Tokenizer.load(folder)
+    other = create_app(settings, engine, tokenizer, SamplingDefaults()).state.services
     services.metrics.generation_tokens.inc()
     assert value(other, "sterna_generation_tokens_total") == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from unittest.mock import Mock
 
 import pytest
 
@@ -81,11 +82,27 @@ def test_refuses_what_is_no_number_of_clients(
 
 
 @pytest.mark.parametrize("benchmark", ["kernels", "model"])
-@pytest.mark.parametrize("threads", ["0", "-3", "two"])
+@pytest.mark.parametrize("threads", ["0", "-3", "two", "100000"])
 def test_refuses_what_is_no_number_of_threads(
     benchmark: str, threads: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["bench", benchmark, f"--threads={threads}"])
-    assert caught.value.code == 2
-    assert f"expected a whole number, 1 or more, found '{threads}'" in capsys.readouterr().err
+    assert main(["bench", benchmark, f"--threads={threads}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sterna: error: --threads ")
+    assert threads in error
+    assert error.count("\n") == 1
+
+
+def test_the_engine_is_measured_as_its_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By option or variable; but not with fewer requests than it measures."""
+    bench_model = Mock()
+    bench_model.return_value.to_dict.return_value = {}
+    monkeypatch.setattr("server.commands.bench.bench_model", bench_model)
+    for name, value in {"THREADS": "3", "HEAD": "int8", "MAX_BATCH_REQUESTS": "1"}.items():
+        monkeypatch.setenv(f"STERNA_{name}", value)
+    assert main(["bench", "model", "--head", "bf16", "--kv-dtype", "int8"]) == 0
+    config = bench_model.call_args.args[0]
+    assert (config.num_threads, config.head, config.kv_dtype) == (3, "bf16", "int8")
+    assert (config.max_batch_requests, config.kv_cache_tokens) == (64, 8192)
