@@ -5,16 +5,13 @@ matrix; a feed-forward part ``down(norm(relu(gate)^2 * up))``. Every matrix but 
 the head is ternary and rounds its own input to int8. Records operations; computes nothing itself.
 """
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
+from engine.config import HeadType
 from engine.kernels import AttentionShape, KVDtype, Program, Rows
 from engine.model.config import ModelConfig
 from engine.model.weights import LayerWeights, ModelWeights
-
-HeadType = Literal["int8", "bf16"]
 
 
 def record(program: Program, weights: ModelWeights, head: HeadType = "int8") -> None:

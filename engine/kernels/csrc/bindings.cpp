@@ -108,13 +108,38 @@ CacheType cache_type(const std::string& name) {
   throw std::invalid_argument("unknown cache type '" + name + "'; known: float16, float32, int8");
 }
 
+// The operations on a vocabulary table, which is bfloat16 or float32.
+template <class Values>
+void define_table_operations(nb::class_<Program>& program) {
+  program
+      .def(
+          "embed", [](Program& p, Values t, size_t out) { p.embed(table(t), out); },
+          nb::arg("table").noconvert(), "out"_a)
+      .def(
+          "head", [](Program& p, size_t x, Values t, size_t out) { p.head(x, table(t), out); },
+          "x"_a, nb::arg("table").noconvert(), "logits"_a)
+      .def(
+          "int8_head",
+          [](Program& p, size_t x, Array<const int8_t, 3> codes, Floats scales, Ints sums,
+             Floats residual_norms, Floats norms, Values t, size_t out) {
+            p.int8_head(x, int8_table(codes, scales, sums, residual_norms, norms, t.shape(1)),
+                        table(t), out);
+          },
+          "x"_a, nb::arg("codes").noconvert(), nb::arg("scales").noconvert(),
+          nb::arg("sums").noconvert(), nb::arg("residual_norms").noconvert(),
+          nb::arg("norms").noconvert(), nb::arg("table").noconvert(), "logits"_a);
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
   m.def("supported_isas", supported_isas);
   m.attr("CACHE_TOKENS") = kCacheTokens;
 
-  nb::class_<Program>(m, "Program")
+  nb::class_<Program> program(m, "Program");
+  define_table_operations<Words>(program);
+  define_table_operations<Matrix>(program);
+  program
       .def(
           "__init__",
           [](Program* self, const std::string& isa, int num_threads, size_t max_tokens,
@@ -126,7 +151,6 @@ NB_MODULE(_native, m) {
       .def_prop_ro("isa", [](const Program& p) { return p.kernels().isa; })
       .def_prop_ro("num_threads", &Program::num_threads)
       .def_prop_ro("kv_cache_bytes", &Program::kv_cache_bytes)
-      .def_prop_ro("scratch_bytes", &Program::scratch_bytes)
       .def_prop_ro("seconds", [](const Program& p) { return p.seconds(); })
       .def("add_rows", &Program::add_rows, "width"_a)
       .def("add_quantized_rows", &Program::add_quantized_rows, "width"_a)
@@ -148,12 +172,6 @@ NB_MODULE(_native, m) {
           },
           "num_heads"_a, "num_kv_heads"_a, "head_size"_a, "num_layers"_a, "num_blocks"_a,
           "cache_type"_a, nb::arg("cos").noconvert(), nb::arg("sin").noconvert())
-      .def(
-          "embed", [](Program& p, Words t, size_t out) { p.embed(table(t), out); },
-          nb::arg("table").noconvert(), "out"_a)
-      .def(
-          "embed", [](Program& p, Matrix t, size_t out) { p.embed(table(t), out); },
-          nb::arg("table").noconvert(), "out"_a)
       .def(
           "rms_norm_quantize",
           [](Program& p, size_t x, Floats w, float eps, size_t out) {
@@ -180,32 +198,6 @@ NB_MODULE(_native, m) {
           },
           "x"_a, nb::arg("codes").noconvert(), nb::arg("row_scales").noconvert(), "in_features"_a,
           "out"_a, "accumulate"_a)
-      .def(
-          "head", [](Program& p, size_t x, Words t, size_t out) { p.head(x, table(t), out); },
-          "x"_a, nb::arg("table").noconvert(), "logits"_a)
-      .def(
-          "head", [](Program& p, size_t x, Matrix t, size_t out) { p.head(x, table(t), out); },
-          "x"_a, nb::arg("table").noconvert(), "logits"_a)
-      .def(
-          "int8_head",
-          [](Program& p, size_t x, Array<const int8_t, 3> codes, Floats scales, Ints sums,
-             Floats residual_norms, Floats norms, Words t, size_t out) {
-            p.int8_head(x, int8_table(codes, scales, sums, residual_norms, norms, t.shape(1)),
-                        table(t), out);
-          },
-          "x"_a, nb::arg("codes").noconvert(), nb::arg("scales").noconvert(),
-          nb::arg("sums").noconvert(), nb::arg("residual_norms").noconvert(),
-          nb::arg("norms").noconvert(), nb::arg("table").noconvert(), "logits"_a)
-      .def(
-          "int8_head",
-          [](Program& p, size_t x, Array<const int8_t, 3> codes, Floats scales, Ints sums,
-             Floats residual_norms, Floats norms, Matrix t, size_t out) {
-            p.int8_head(x, int8_table(codes, scales, sums, residual_norms, norms, t.shape(1)),
-                        table(t), out);
-          },
-          "x"_a, nb::arg("codes").noconvert(), nb::arg("scales").noconvert(),
-          nb::arg("sums").noconvert(), nb::arg("residual_norms").noconvert(),
-          nb::arg("norms").noconvert(), nb::arg("table").noconvert(), "logits"_a)
       .def("rotate_and_store", &Program::rotate_and_store, "qkv"_a, "layer"_a)
       .def("attention", &Program::attention, "qkv"_a, "layer"_a, "out"_a)
       .def(

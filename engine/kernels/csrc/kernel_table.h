@@ -139,4 +139,4 @@ struct KernelTable {
   uint64_t (*multiply_add)(size_t rounds);
 };
 
-extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels, neon_kernels;
+extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels;

@@ -169,13 +169,6 @@ void Program::sample(const float* logits, size_t stride, size_t n,
   seconds_["sample"] += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-size_t Program::scratch_bytes() const {
-  size_t bytes = 0;
-  for (const auto& rows : rows_) bytes += rows->num_rows * rows->stride * sizeof(float);
-  for (const auto& rows : quantized_rows_) bytes += rows->num_rows * rows->stride;
-  return bytes;
-}
-
 void Program::record(const char* kind, std::unique_ptr<Op> op) {
   ops_.push_back({kind, std::move(op)});
 }

@@ -1,4 +1,4 @@
-// Operations that take each row by itself: embedding, norms, quantisation, rotation.
+// Operations that take each row by itself: embedding, norms, quantisation.
 #pragma once
 #include <string.h>
 

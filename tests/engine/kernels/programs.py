@@ -1,11 +1,8 @@
 """Every backend and instruction set that this machine can test, behind one constructor."""
 
-from collections.abc import Callable
-
 from engine.kernels import AttentionShape, NativeProgram, ReferenceProgram, supported_isas
 
 AnyProgram = NativeProgram | ReferenceProgram
-MakeProgram = Callable[..., AnyProgram]
 
 BACKENDS = ["reference", *supported_isas()]
 
