@@ -10,11 +10,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from engine import AsyncEngine, FinishReason, SamplingParams, TokenOutput
-from server.detokenizer import Detokenizer, StopFinder
+from engine import AsyncEngine, SamplingParams
 from server.errors import UnavailableError
 from server.metrics import Metrics
-from server.schemas.common import EndReason
+from server.text_delta import TextAssembler, TextDelta
 from server.tokenizer import Tokenizer
 
 
@@ -42,23 +41,6 @@ class GenerationJob:
         seed = self.params.seed
         choice = index % self.num_choices
         return self.params if seed is None else replace(self.params, seed=seed ^ choice)
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """What a sequence has gained. The last one of a sequence has a finish reason."""
-
-    index: int  # of the sequence
-    text: str
-    num_tokens: int  # generated, also those that gave no text
-    num_cached_tokens: int  # of the prompt
-    finish_reason: EndReason | None
-
-    def merge(self, later: "TextDelta") -> "TextDelta":
-        """Both as one."""
-        return replace(
-            later, text=self.text + later.text, num_tokens=self.num_tokens + later.num_tokens
-        )
 
 
 class TextGenerator:
@@ -103,43 +85,6 @@ class TextGenerator:
             except Exception as error:
                 meter.fail()
                 outbox.fail(error)
-
-
-async def collect(deltas: AsyncGenerator[TextDelta]) -> list[TextDelta]:
-    """Fold a stream: one delta for each sequence, with all of its text, in order of index."""
-    whole: dict[int, TextDelta] = {}
-    async with aclosing(deltas):
-        async for delta in deltas:
-            earlier = whole.get(delta.index)
-            whole[delta.index] = earlier.merge(delta) if earlier else delta
-    return [whole[index] for index in sorted(whole)]
-
-
-class TextAssembler:
-    """Makes the deltas of one sequence from its tokens."""
-
-    def __init__(self, index: int, tokenizer: Tokenizer, stops: Sequence[str]) -> None:
-        self._index = index
-        self._detokenizer = Detokenizer(tokenizer.decode)
-        self._stop = StopFinder(stops)
-
-    def add(self, token: TokenOutput) -> TextDelta:
-        """Raises UnavailableError when the engine gave the sequence up."""
-        reason = token.finish_reason
-        if reason in (FinishReason.ABORT, FinishReason.ERROR):
-            raise UnavailableError("The generation was aborted.", code="aborted")
-        # A stop token is a mark and no text, whether the tokenizer calls it special or not.
-        text = "" if reason is FinishReason.STOP else self._detokenizer.push(token.token_id)
-        text = self._stop.push(text)
-        if reason:
-            text += self._stop.push(self._detokenizer.finish())
-            text += self._stop.finish()
-        return TextDelta(self._index, text, 1, token.num_cached_tokens, self._end(reason))
-
-    def _end(self, reason: FinishReason | None) -> EndReason | None:
-        if self._stop.found or reason is FinishReason.STOP:
-            return "stop"
-        return "length" if reason else None
 
 
 class Outbox:

@@ -1,7 +1,8 @@
 """Token counts of one response, the same for a stream and for one piece."""
 
-from server.generation import GenerationJob, TextDelta
-from server.schemas.common import PromptTokensDetails, Usage
+from server.generation import GenerationJob
+from server.schemas.answer import PromptTokensDetails, Usage
+from server.text_delta import TextDelta
 
 
 class UsageCounter:

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
-from server.generation import GenerationJob, TextDelta, collect
+from server.generation import GenerationJob
+from server.schemas.answer import new_head
 from server.schemas.chat_completions import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -18,7 +19,7 @@ from server.schemas.chat_completions import (
     ResponseMessage,
     RoleDelta,
 )
-from server.schemas.common import new_head
+from server.text_delta import TextDelta, collect
 from server.usage import UsageCounter
 
 router = APIRouter(tags=["chat"])

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request, Response
 
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
-from server.generation import GenerationJob, TextDelta, collect
-from server.schemas.common import new_head
+from server.generation import GenerationJob
+from server.schemas.answer import new_head
 from server.schemas.completions import Choice, Completion, CompletionRequest
+from server.text_delta import TextDelta, collect
 from server.usage import UsageCounter
 
 router = APIRouter(tags=["completions"])

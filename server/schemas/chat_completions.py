@@ -4,15 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from server.schemas.common import (
-    Body,
-    EndReason,
-    Neutral,
-    OptionalUsage,
-    SamplingFields,
-    Text,
-    Usage,
-)
+from server.schemas.answer import EndReason, OptionalUsage, Usage
+from server.schemas.body import Body, Neutral, Text
+from server.schemas.common import SamplingFields
 
 
 class TextPart(Body):

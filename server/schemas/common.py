@@ -1,81 +1,22 @@
-"""What the two generation endpoints share: bounds of the fields, usage, and what is refused.
+"""What the two generation endpoints share: how to generate, and what says nothing about it."""
 
-A field is either honoured, or inert because it can never change the output, or refused with its
-name: nothing is accepted and then ignored. A field that is not supported may still be sent with
-the value that means "off".
-"""
+from typing import Annotated, Any, ClassVar, Literal
 
-from time import time
-from typing import Annotated, Any, ClassVar, Literal, TypedDict
-from uuid import uuid4
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from server.schemas.body import Body, Neutral
 
 MAX_STOPS = 16
 MAX_CHOICES = 128
 SEED_LIMIT = 2**63
-
-Neutral = dict[str, tuple[object, ...]]
 
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def is_unicode(text: str) -> bool:
-    """False if the JSON escaped half a character: no tokenizer takes a lone surrogate."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _check_unicode(text: str) -> str:
-    if not is_unicode(text):
-        raise ValueError("must not contain lone surrogates")
-    return text
-
-
-def _is_same(a: object, b: object) -> bool:
-    """Whether two JSON values are equal; Python also takes false for 0, and true for 1."""
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
-
-
-Text = Annotated[str, AfterValidator(_check_unicode)]
 Stop = Annotated[str, Field(min_length=1)]
 Stops = Annotated[list[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
-
-
-class Body(BaseModel):
-    """A JSON object of which every field is known, and no type is guessed ("1" is no number)."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    neutral: ClassVar[Neutral] = {}
-    """Fields that are not supported, with the values, beside null, that leave them off."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
-        if not isinstance(data, dict):
-            return data
-        return {k: v for k, v in data.items() if not cls._is_off(k, v)}
-
-    @classmethod
-    def _is_off(cls, name: str, value: object) -> bool:
-        if name not in cls.neutral:
-            return False
-        return value is None or any(_is_same(value, off) for off in cls.neutral[name])
 
 
 class StreamOptions(Body):
@@ -137,36 +78,3 @@ class SamplingFields(Body):
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk of token counts."""
         return self.stream_options is not None and self.stream_options.include_usage
-
-
-class PromptTokensDetails(BaseModel):
-    """Where prompt tokens came from."""
-
-    cached_tokens: int
-
-
-class Usage(BaseModel):
-    """Token counts of a whole response. Each prompt counts once, also if ``n`` is more."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
-
-
-# A chunk without usage does not name the field at all.
-OptionalUsage = Annotated[Usage | None, Field(exclude_if=lambda usage: usage is None)]
-EndReason = Literal["stop", "length"]
-
-
-class ResponseHead(TypedDict):
-    """What all events of a stream have in common."""
-
-    id: str
-    created: int  # Unix time, seconds
-    model: str
-
-
-def new_head(prefix: str, model: str) -> ResponseHead:
-    """A head with a new id, such as ``chatcmpl-...``."""
-    return {"id": f"{prefix}-{uuid4().hex}", "created": int(time()), "model": model}

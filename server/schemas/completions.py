@@ -4,7 +4,9 @@ from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator
 
-from server.schemas.common import EndReason, Neutral, OptionalUsage, SamplingFields, is_unicode
+from server.schemas.answer import EndReason, OptionalUsage
+from server.schemas.body import Neutral, is_unicode
+from server.schemas.common import SamplingFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 

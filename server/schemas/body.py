@@ -1,0 +1,60 @@
+"""What every JSON body is made of: known fields, no guessed types, values that mean "off".
+
+A field is honoured, or inert because it can never change the output, or refused with its name:
+nothing is accepted and then ignored. A field that is not supported may still be sent with the
+value that means "off".
+"""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+Neutral = dict[str, tuple[object, ...]]
+
+
+def is_unicode(text: str) -> bool:
+    """False if the JSON escaped half a character: no tokenizer takes a lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_unicode(text: str) -> str:
+    if not is_unicode(text):
+        raise ValueError("must not contain lone surrogates")
+    return text
+
+
+def _is_same(a: object, b: object) -> bool:
+    """Whether two JSON values are equal; Python also takes false for 0, and true for 1."""
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
+Text = Annotated[str, AfterValidator(_check_unicode)]
+
+
+class Body(BaseModel):
+    """A JSON object of which every field is known, and no type is guessed ("1" is no number)."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    neutral: ClassVar[Neutral] = {}
+    """Fields that are not supported, with the values, beside null, that leave them off."""
+
+    inert: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are accepted and say nothing about the output."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
+        if not isinstance(data, dict):
+            return data
+        return {k: v for k, v in data.items() if not cls._is_off(k, v)}
+
+    @classmethod
+    def _is_off(cls, name: str, value: object) -> bool:
+        if name not in cls.neutral:
+            return False
+        return value is None or any(_is_same(value, off) for off in cls.neutral[name])
