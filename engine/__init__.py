@@ -4,6 +4,7 @@ from engine.async_engine import AsyncEngine
 from engine.bench.kernels import bench_kernels
 from engine.bench.model import bench_model
 from engine.config import EngineConfig
+from engine.constraint import Constraint, Matcher
 from engine.errors import (
     CheckpointError,
     ConfigError,
@@ -14,6 +15,7 @@ from engine.errors import (
     RequestError,
 )
 from engine.facts import ModelInfo
+from engine.logprobs import PromptLogprob, TokenLogprob
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import FinishReason, SamplingParams
 from engine.synth import synthesize_checkpoint
@@ -22,6 +24,7 @@ __all__ = [
     "AsyncEngine",
     "CheckpointError",
     "ConfigError",
+    "Constraint",
     "ContextLengthError",
     "EngineConfig",
     "EngineDeadError",
@@ -29,9 +32,12 @@ __all__ = [
     "EngineStats",
     "FinishReason",
     "GenerationError",
+    "Matcher",
     "ModelInfo",
+    "PromptLogprob",
     "RequestError",
     "SamplingParams",
+    "TokenLogprob",
     "TokenOutput",
     "bench_kernels",
     "bench_model",

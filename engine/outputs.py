@@ -2,18 +2,25 @@
 
 from dataclasses import dataclass
 
+from engine.logprobs import PromptLogprob, TokenLogprob
 from engine.request import FinishReason
 
 
 @dataclass(frozen=True, slots=True)
 class TokenOutput:
-    """One new token of one request."""
+    """One new token of one request, or its end without one.
+
+    There is no token (and ``logprob`` is 0) when the prompt alone was to be scored (``max_tokens``
+    0), and when a constraint is fulfilled and no stop token is known that could say so.
+    """
 
     request_id: str
-    token_id: int
+    token_id: int | None
     logprob: float  # natural logarithm, of the model's distribution before temperature
     num_cached_tokens: int  # prompt tokens taken from the prefix cache
     finish_reason: FinishReason | None  # set on the last token
+    top_logprobs: tuple[TokenLogprob, ...] = ()  # ``num_logprobs`` of them, best first
+    prompt_logprobs: tuple[PromptLogprob, ...] | None = None  # on the first output, if asked for
 
 
 @dataclass(frozen=True, slots=True)

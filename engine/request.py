@@ -1,11 +1,17 @@
 """One generation request and its life inside the engine."""
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
+from engine.constraint import Constraint
 from engine.errors import RequestError
+
+MAX_LOGPROBS = 20  # alternatives to a token
+MAX_BIAS = 100.0
+MAX_PRIORITY = 2**63
 
 
 class FinishReason(StrEnum):
@@ -21,11 +27,13 @@ class FinishReason(StrEnum):
 class SamplingParams:
     """How to turn logits into tokens, and when to stop.
 
-    min_p, top_k and top_p each narrow the choice, in this order. Raises RequestError when a value
-    is out of range.
+    A token's logit is first changed by the penalties (repetition, then frequency and presence), and
+    then by its bias. Stop tokens are banned until there are ``min_tokens``, and what the constraint
+    does not allow is. Then come temperature, and min_p, top_k and top_p, which each narrow the
+    choice, in this order. Raises RequestError when a value is out of range.
     """
 
-    max_tokens: int
+    max_tokens: int  # may be 0 with ``prompt_logprobs``: the prompt is scored, nothing is written
     temperature: float = 1.0  # 0: always the likeliest token
     top_p: float = 1.0
     top_k: int = 0  # 0: no limit
@@ -33,14 +41,31 @@ class SamplingParams:
     seed: int | None = None  # None: drawn when the request arrives
     stop_token_ids: frozenset[int] = frozenset()
     ignore_eos: bool = False  # else the engine adds the model's end-of-sequence ids to the stops
+    presence_penalty: float = 0.0  # in [-2, 2]: off the logit of every token in the output
+    frequency_penalty: float = 0.0  # in [-2, 2]: the same, times how often it is there
+    repetition_penalty: float = 1.0  # in (0, 2]: of tokens in prompt or output, logit > 0 ? / : *
+    logit_bias: Mapping[int, float] = field(default_factory=dict, hash=False)  # in [-100, 100]
+    min_tokens: int = 0  # stop tokens are banned before; but a constraint at its end comes first
+    num_logprobs: int = 0  # alternatives that each output lists, at most 20
+    prompt_logprobs: int | None = None  # the same for each prompt token; None: prompt not scored
+    priority: int = 0  # lower first; see Scheduler
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         for name, valid in (
-            ("max_tokens", self.max_tokens >= 1),
+            ("max_tokens", self.max_tokens >= (self.prompt_logprobs is None)),
             ("temperature", 0 <= self.temperature < inf),
             ("top_p", 0 < self.top_p <= 1),
             ("top_k", self.top_k >= 0),
             ("min_p", 0 <= self.min_p <= 1),
+            ("presence_penalty", -2 <= self.presence_penalty <= 2),
+            ("frequency_penalty", -2 <= self.frequency_penalty <= 2),
+            ("repetition_penalty", 0 < self.repetition_penalty <= 2),
+            ("logit_bias", all(-MAX_BIAS <= b <= MAX_BIAS for b in self.logit_bias.values())),
+            ("min_tokens", 0 <= self.min_tokens <= self.max_tokens),
+            ("num_logprobs", 0 <= self.num_logprobs <= MAX_LOGPROBS),
+            ("prompt_logprobs", 0 <= (self.prompt_logprobs or 0) <= MAX_LOGPROBS),
+            ("priority", -MAX_PRIORITY <= self.priority < MAX_PRIORITY),
         ):
             if not valid:
                 raise RequestError(f"{name} is out of range: {getattr(self, name)}")

@@ -55,12 +55,15 @@ class TextAssembler:
         if reason in (FinishReason.ABORT, FinishReason.ERROR):
             raise UnavailableError("The generation was aborted.", code="aborted")
         # A stop token is a mark and no text, whether the tokenizer calls it special or not.
-        text = "" if reason is FinishReason.STOP else self._detokenizer.push(token.token_id)
+        text = ""
+        if token.token_id is not None and reason is not FinishReason.STOP:
+            text = self._detokenizer.push(token.token_id)
         text = self._stop.push(text)
         if reason:
             text += self._stop.push(self._detokenizer.finish())
             text += self._stop.finish()
-        return TextDelta(self._index, text, 1, token.num_cached_tokens, self._end(reason))
+        num_tokens = int(token.token_id is not None)
+        return TextDelta(self._index, text, num_tokens, token.num_cached_tokens, self._end(reason))
 
     def _end(self, reason: FinishReason | None) -> EndReason | None:
         if self._stop.found or reason is FinishReason.STOP:

@@ -13,7 +13,18 @@ import pytest
 import engine
 
 ROOT = Path(__file__).parents[1]
-PURE = ("scheduler", "kv_cache", "block_pool", "request", "batch", "outputs", "config", "errors")
+PURE = (
+    "scheduler",
+    "kv_cache",
+    "block_pool",
+    "request",
+    "constraint",
+    "logprobs",
+    "batch",
+    "outputs",
+    "config",
+    "errors",
+)
 ENVIRONMENT_READERS = {Path("server/settings.py"), Path("engine/kernels/__init__.py")}
 ISA_FILES = ("scalar", "avx2", "avx512vnni")
 PLAIN_C_HEADERS = {"immintrin.h", "math.h", "stddef.h", "stdint.h", "string.h"}

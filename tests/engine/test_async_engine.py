@@ -91,7 +91,7 @@ async def collect(
         outputs = [output async for output in engine.generate(prompt, params)]
     assert outputs[-1].finish_reason
     assert all(output.finish_reason is None for output in outputs[:-1])
-    return [output.token_id for output in outputs]
+    return [output.token_id for output in outputs if output.token_id is not None]
 
 
 def submit(engine: AsyncEngine, prompts: list[list[int]]) -> list[asyncio.Task[list[int]]]:

@@ -32,7 +32,7 @@ MAX_BATCH_REQUESTS = 12
 NUM_BLOCKS = 24  # MAX_CONTEXT tokens take 16
 FOOTPRINT = Footprint(0, 0, "", "native", 1)
 
-Output = tuple[int, str]  # token id, and the logprob with all its bits
+Output = tuple[int | None, str]  # token id, and the logprob with all its bits
 
 
 EVEN = Shape(hidden_size=192, mlp_size=448, num_heads=4, num_kv_heads=2, head_size=48)

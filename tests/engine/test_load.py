@@ -27,12 +27,12 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> EngineConfig:
     return EngineConfig(folder / "model", num_threads=1, cache_dir=folder / "cache")
 
 
-async def generate(engine: AsyncEngine, prompt: list[int], seed: int) -> list[int]:
+async def generate(engine: AsyncEngine, prompt: list[int], seed: int) -> list[int | None]:
     params = SamplingParams(max_tokens=12, seed=seed, ignore_eos=True)
     return [output.token_id async for output in engine.generate(prompt, params)]
 
 
-async def serve(config: EngineConfig) -> list[list[int]]:
+async def serve(config: EngineConfig) -> list[list[int | None]]:
     engine = AsyncEngine.load(config)
     engine.start()
     try:

@@ -48,7 +48,7 @@ def prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
     return ids
 
 
-async def engine_tokens(prompts: list[list[int]], **settings: Any) -> list[list[int]]:
+async def engine_tokens(prompts: list[list[int]], **settings: Any) -> list[list[int | None]]:
     engine = AsyncEngine.load(EngineConfig(FOLDER, kv_cache_tokens=512, num_threads=1, **settings))
     engine.start()
     params = SamplingParams(max_tokens=NUM_TOKENS, temperature=0.0)

@@ -1,0 +1,24 @@
+"""Log-probabilities as the engine gives them out: of the model's own distribution.
+
+That is the distribution before temperature, penalties, biases, masks and filters. Logarithms are
+natural.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token and its log-probability at one position."""
+
+    token_id: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLogprob:
+    """A token of the prompt, given those before it, and what else was likely there."""
+
+    token_id: int
+    logprob: float | None  # None: the first token has nothing before it
+    top: tuple[TokenLogprob, ...] = ()  # best first
