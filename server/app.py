@@ -16,7 +16,7 @@ from server.health import Health
 from server.metrics import Metrics
 from server.middleware import BodyLimit, RequestLog
 from server.prompts import PromptEncoder
-from server.routes import chat_completions, completions, health, models
+from server.routes import chat_completions, completions, health, models, page
 from server.sampling import SamplingDefaults
 from server.settings import Settings
 from server.tokenizer import Tokenizer
@@ -40,7 +40,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.services = services
-    for noun in (chat_completions, completions, models, health):
+    for noun in (chat_completions, completions, models, health, page):
         app.include_router(noun.router)
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)

@@ -1,0 +1,41 @@
+"""``/``: a live page to chat with the model and watch the server, from ``server/page``.
+
+The page and its files are open to everyone, also where the API wants a key: they hold no secrets,
+and what they show they ask of ``/v1`` and ``/metrics`` with the key that the visitor types in.
+"""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+
+router = APIRouter(include_in_schema=False)
+
+FOLDER = Path(__file__).parents[1] / "page"
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = {path.name: path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+HEADERS = {
+    # Nothing from elsewhere, nothing inline, and not inside another site's frame.
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",  # ask each time whether the copy is still good
+}
+
+
+@router.get("/")
+async def page() -> FileResponse:
+    """The page."""
+    return FileResponse(FOLDER / "index.html", media_type="text/html", headers=HEADERS)
+
+
+@router.get("/page/{name}")
+async def page_file(name: str) -> FileResponse:
+    """A style, script or picture of the page; 404 for any other name."""
+    if name not in FILES:
+        raise HTTPException(404)
+    path = FILES[name]
+    return FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=HEADERS)

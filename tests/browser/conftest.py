@@ -1,0 +1,40 @@
+"""A headless Chromium in front of a real server. Skipped, with the reason, where there is none.
+
+All of a file's tests share one browser, and so one event loop.
+"""
+
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+from playwright.async_api import Browser, async_playwright
+
+from tests.server.conftest import app, engine, folder, model, serve, settings
+
+__all__ = ["app", "engine", "folder", "model", "settings"]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs a chromium on the PATH, such as Debian's package of that name")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def url(app: FastAPI) -> AsyncIterator[str]:
+    """Where the app of ``tests/server`` listens."""
+    async with serve(app) as url:
+        yield url

@@ -1,0 +1,145 @@
+"""The live page in a real browser: chat by keyboard, charts that move, no word to anyone else."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
+
+from tests.server.scripted import ScriptedModel, babbles
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+LIMIT_MS = 60_000  # for what hangs; nothing needs a tenth of it
+expect.set_options(timeout=LIMIT_MS)
+
+
+@asynccontextmanager
+async def visit(browser: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
+    """The page, once it knows the model; afterwards, nothing may have gone wrong in it."""
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    def see(request: Request) -> None:
+        if not request.url.startswith(url):
+            complaints.append(request.url)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", see)
+    await page.goto(url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    yield page
+    await context.close()
+    assert not complaints
+
+
+def answer(page: Page) -> Any:
+    return page.locator(".turn.assistant")
+
+
+async def grown(page: Page, model: ScriptedModel, to: int) -> str:
+    """Let the model write until the answer has so many letters; the answer."""
+    await expect(answer(page)).to_have_count(1)
+    while len(text := await answer(page).text_content() or "") < to:
+        model.allow()
+        await page.wait_for_timeout(10)
+    return text
+
+
+async def test_a_conversation_by_keyboard_alone(browser: Browser, url: str) -> None:
+    async with visit(browser, url) as page:
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")  # the link to the message box
+        await page.keyboard.type("Hi")
+        await page.keyboard.press("Enter")
+        await expect(answer(page)).to_have_text("Hello there!")
+        await expect(page.locator(".cost")).to_contain_text("13 tokens")
+        await page.keyboard.type("And")
+        await page.keyboard.press("Enter")
+        await expect(answer(page)).to_have_text(["Hello there!", "Hello there!"])
+        await expect(page.locator("#log")).to_have_attribute("aria-busy", "false")
+
+
+async def test_the_answer_grows_and_can_be_stopped(
+    browser: Browser, url: str, model: ScriptedModel
+) -> None:
+    model.reply, model.is_open = babbles(), False
+    async with visit(browser, url) as page:
+        await page.fill("#prompt", "Hi")
+        await page.keyboard.press("Enter")
+        first = await grown(page, model, to=3)
+        second = await grown(page, model, to=len(first) + 2)
+        assert second.startswith(first)
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#send")).to_be_visible()
+        kept = await answer(page).text_content()
+        model.allow(300)
+        await page.wait_for_timeout(200)
+        assert await answer(page).text_content() == kept
+
+
+async def test_a_refusal_is_shown_and_the_question_can_be_asked_again(
+    browser: Browser, url: str
+) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(url)
+    await expect(page.locator("#model option")).to_have_count(2)
+    await page.fill("#prompt", "long " * 200)
+    await page.click("#send")
+    await expect(page.locator("[role=alert]")).to_contain_text("context")
+    await page.fill("#prompt", "short")
+    await page.click("#send")
+    await expect(answer(page)).to_have_text("Hello there!")
+    await context.close()
+
+
+async def test_the_key_typed_in_is_sent_and_kept_in_the_tab_only(
+    browser: Browser, url: str
+) -> None:
+    async with visit(browser, url) as page:
+        await page.fill("#key", "secret")
+        await page.press("#key", "Tab")
+        async with page.expect_request("**/v1/chat/completions") as sent:
+            await page.fill("#prompt", "Hi")
+            await page.keyboard.press("Enter")
+        assert (await sent.value).headers["authorization"] == "Bearer secret"
+        async with page.expect_request("**/metrics") as asked:
+            pass
+        assert (await asked.value).headers["authorization"] == "Bearer secret"
+        assert await page.evaluate("Object.keys(localStorage).length") == 0
+        await expect(answer(page)).to_have_text("Hello there!")
+
+
+async def test_no_energy_source_is_said_not_shown_as_zero(browser: Browser, url: str) -> None:
+    async with visit(browser, url) as page:
+        energy = page.locator(".card", has_text="Energy")
+        await expect(energy.locator(".note")).to_contain_text("Unavailable")
+        await expect(energy.locator("dd")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_on_a_phone_light_or_dark_and_with_less_motion(
+    browser: Browser, url: str, scheme: str
+) -> None:
+    size = {"width": 390, "height": 844}
+    options = {"viewport": size, "color_scheme": scheme, "reduced_motion": "reduce"}
+    async with visit(browser, url, **options) as page:
+        await page.fill("#prompt", "x" * 60)
+        await page.keyboard.press("Enter")
+        await expect(answer(page)).to_have_text("Hello there!")
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390
+        ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        lightness = sum(map(int, re.findall(r"\d+", ground)[:3])) / 3
+        assert (lightness > 200) == (scheme == "light")
+        moving = "getComputedStyle(document.querySelector('.turn'), '::after').animationName"
+        assert await page.evaluate(moving) == "none"

@@ -1,0 +1,48 @@
+"""The page comes whole from the server itself, and runs nothing that is not."""
+
+import re
+
+import httpx
+import pytest
+
+from server.routes.page import FILES, FOLDER
+
+LOCAL = re.compile(r'(?:src|href)="([^"#]+)"|(?:from|import) "\./([^"]+)"')
+
+
+async def test_the_page_is_html_under_a_strict_policy(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "<title>Sterna</title>" in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy  # no other host
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+async def test_its_files_have_their_type_and_may_be_cached_if_asked_again(
+    client: httpx.AsyncClient, name: str
+) -> None:
+    answer = await client.get(f"/page/{name}")
+    kind = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}[name.split(".")[1]]
+    assert answer.headers["content-type"].split(";")[0] == kind
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", ["index.html", "nothing.js", "..%2Fapp.py", "%2Fetc%2Fpasswd"])
+async def test_no_other_file_can_be_had(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(f"/page/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["index.html", *sorted(FILES)])
+async def test_what_a_file_links_to_is_served_here(client: httpx.AsyncClient, name: str) -> None:
+    text = (FOLDER / name).read_text()
+    assert not re.search(
+        r"\bon\w+=|style=|javascript:|<script>|<style>", text
+    )  # the policy forbids
+    for path, module in LOCAL.findall(text):
+        answer = await client.get(path or f"/page/{module}")
+        assert answer.status_code == 200, path or module
