@@ -14,9 +14,10 @@ from engine.errors import (
     GenerationError,
     RequestError,
 )
-from engine.facts import ModelInfo
+from engine.facts import Footprint, ModelInfo
 from engine.logprobs import PromptLogprob, TokenLogprob
-from engine.outputs import EngineStats, TokenOutput
+from engine.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
+from engine.process_memory import ProcessMemory
 from engine.request import FinishReason, SamplingParams
 from engine.synth import synthesize_checkpoint
 
@@ -31,14 +32,18 @@ __all__ = [
     "EngineError",
     "EngineStats",
     "FinishReason",
+    "Footprint",
     "GenerationError",
+    "Histogram",
     "Matcher",
     "ModelInfo",
+    "ProcessMemory",
     "PromptLogprob",
     "RequestError",
     "SamplingParams",
     "TokenLogprob",
     "TokenOutput",
+    "TokenTimes",
     "bench_kernels",
     "bench_model",
     "synthesize_checkpoint",

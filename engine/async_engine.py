@@ -20,7 +20,7 @@ from uuid import uuid4
 from engine.config import EngineConfig
 from engine.core import EngineCore
 from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
-from engine.facts import ModelInfo
+from engine.facts import Footprint, ModelInfo
 from engine.load import load_engine
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import Request, SamplingParams
@@ -84,6 +84,11 @@ class AsyncEngine:
     def model(self) -> ModelInfo:
         """The model that is served."""
         return self._model
+
+    @property
+    def footprint(self) -> Footprint:
+        """What the engine occupies, and what computes."""
+        return self._core.footprint
 
     @property
     def is_alive(self) -> bool:

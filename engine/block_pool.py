@@ -16,6 +16,7 @@ class BlockPool:
         self._free: OrderedDict[int, None] = OrderedDict.fromkeys(range(num_blocks))
         self._block_by_hash: dict[bytes, int] = {}
         self._hash_by_block: dict[int, bytes] = {}
+        self.num_shared = 0  # blocks with more than one reference
 
     @property
     def num_blocks(self) -> int:
@@ -37,6 +38,7 @@ class BlockPool:
         if block is not None:
             self._free.pop(block, None)
             self._ref_counts[block] += 1
+            self.num_shared += self._ref_counts[block] == 2
         return block
 
     def publish(self, block: int, prefix_hash: bytes) -> None:
@@ -53,6 +55,7 @@ class BlockPool:
     def release(self, block: int) -> None:
         """Drop one reference."""
         self._ref_counts[block] -= 1
+        self.num_shared -= self._ref_counts[block] == 1
         if self._ref_counts[block] == 0:
             self._free[block] = None
             if block not in self._hash_by_block:  # nothing to reuse: hand it out first
@@ -63,6 +66,7 @@ class BlockPool:
         for block, count in enumerate(self._ref_counts):
             assert count >= 0, f"block {block} has {count} references"
             assert (count == 0) == (block in self._free), f"block {block}: {count} references"
+        assert self.num_shared == sum(count > 1 for count in self._ref_counts)
         assert self._block_by_hash == {h: b for b, h in self._hash_by_block.items()}
 
     def _take_oldest(self) -> int:

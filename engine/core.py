@@ -1,13 +1,16 @@
 """The engine without its thread: requests in, one batch a step, tokens out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Protocol
 
 from engine.batch import BatchEntry, SampledToken
 from engine.facts import Footprint
-from engine.outputs import EngineStats, RequestFailed, TokenOutput
+from engine.outputs import EngineStats, Histogram, RequestFailed, TokenOutput, TokenTimes
 from engine.request import Request
 from engine.scheduler import Scheduler
+
+STEP_TOKEN_BOUNDS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # as vLLM's
 
 
 class Runner(Protocol):
@@ -22,15 +25,23 @@ class EngineCore:
     """Holds the requests in flight, and moves all of them forward a step at a time.
 
     Not thread-safe: all calls come from one thread, and ``abort`` only between steps.
+    ``clock`` gives the times of outputs, in seconds.
     """
 
-    def __init__(self, scheduler: Scheduler, runner: Runner, footprint: Footprint) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        runner: Runner,
+        footprint: Footprint,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.footprint = footprint
         self._scheduler = scheduler
         self._runner = runner
-        self._footprint = footprint
+        self._clock = clock
         self._requests: dict[str, Request] = {}
         self._num_steps = 0
-        self._tokens_computed = 0
+        self._step_tokens = Histogram.empty(STEP_TOKEN_BOUNDS)
 
     @property
     def has_work(self) -> bool:
@@ -39,6 +50,7 @@ class EngineCore:
 
     def add(self, request: Request) -> None:
         """Queue a request, whose id no request in flight has and which fits the cache alone."""
+        request.queued_at = self._clock()
         self._requests[request.request_id] = request
         self._scheduler.add(request)
 
@@ -51,26 +63,30 @@ class EngineCore:
         """Compute one batch; there must be work. Returns what each request that sampled got."""
         batch = self._scheduler.schedule()
         assert batch, "a request that does not fit the cache was let in"
+        self._note_first_run(batch)
         sampled = self._runner.run(batch)
+        sampled_at = self._clock()
         grown = self._scheduler.update(batch, [token.token_id for token in sampled])
         self._num_steps += 1
-        self._tokens_computed += sum(entry.num_tokens for entry in batch)
-        return [self._output(r, token) for r, token in zip(grown, sampled, strict=True)]
+        self._step_tokens = self._step_tokens.plus(sum(entry.num_tokens for entry in batch))
+        return [self._output(r, token, sampled_at) for r, token in zip(grown, sampled, strict=True)]
 
     def stats(self) -> EngineStats:
         """Take a snapshot of the counters."""
-        scheduler, cache, footprint = self._scheduler, self._scheduler.cache, self._footprint
+        scheduler, cache, footprint = self._scheduler, self._scheduler.cache, self.footprint
         return EngineStats(
             num_running=len(scheduler.running),
             num_waiting=len(scheduler.waiting),
             kv_blocks_used=cache.num_blocks - cache.num_free_blocks,
+            kv_blocks_shared=cache.num_shared_blocks,
             kv_blocks_total=cache.num_blocks,
             kv_block_tokens=cache.block_tokens,
             prefix_tokens_hit=scheduler.prefix_tokens_hit,
             prefix_tokens_asked=scheduler.prefix_tokens_asked,
             num_preemptions=scheduler.num_preemptions,
             num_steps=self._num_steps,
-            tokens_computed=self._tokens_computed,
+            tokens_computed=self._step_tokens.total,
+            step_tokens=self._step_tokens,
             weight_bytes=footprint.weight_bytes,
             kv_cache_bytes=footprint.kv_cache_bytes,
             isa=footprint.isa,
@@ -78,15 +94,25 @@ class EngineCore:
             num_threads=footprint.num_threads,
         )
 
-    def _output(self, request: Request, token: SampledToken) -> TokenOutput | RequestFailed:
+    def _note_first_run(self, batch: Sequence[BatchEntry]) -> None:
+        now = self._clock()
+        for entry in batch:
+            if entry.request.scheduled_at is None:
+                entry.request.scheduled_at = now
+
+    def _output(
+        self, request: Request, token: SampledToken, sampled_at: float
+    ) -> TokenOutput | RequestFailed:
         if request.finish_reason:
             del self._requests[request.request_id]
         if token.token_id is None:
             return RequestFailed(request.request_id, "the model's output is not finite")
+        assert request.scheduled_at is not None, "it has just run"
         return TokenOutput(
             request.request_id,
             token.token_id,
             token.logprob,
             request.num_cached_tokens or 0,
             request.finish_reason,
+            times=TokenTimes(request.queued_at, request.scheduled_at, sampled_at),
         )

@@ -28,6 +28,11 @@ class KVCache:
         """Blocks that no request holds; they may still keep a prefix for a later one."""
         return self._pool.num_free
 
+    @property
+    def num_shared_blocks(self) -> int:
+        """Blocks that two requests or more hold, because their tokens begin alike."""
+        return self._pool.num_shared
+
     def share_prefix(self, request: Request) -> None:
         """Start the block table with the blocks that already hold the request's prefix.
 

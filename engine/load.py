@@ -24,6 +24,7 @@ from engine.scheduler import Scheduler
 Progress = Callable[[str, int, int], None]
 
 _ELEMENT_BYTES: Final[dict[KVDtype, int]] = {"float16": 2, "float32": 4, "int8": 1}
+FP16_BYTES: Final = 2
 _SCALE_BYTES: Final = 4  # int8: a float32 for each token and head
 
 logger = logging.getLogger(__name__)
@@ -96,9 +97,14 @@ def _max_context_tokens(config: EngineConfig, model: ModelConfig) -> int:
     return asked or limit
 
 
+def stored_kv_dtype(config: EngineConfig) -> KVDtype:
+    """Return what the cache holds: the reference keeps rounded values as floats."""
+    return "float32" if config.backend == "reference" else config.kv_dtype
+
+
 def _token_bytes(config: EngineConfig, model: ModelConfig) -> int:
     """Return what one token takes in the cache: keys and values in all layers."""
-    stored = "float32" if config.backend == "reference" else config.kv_dtype
+    stored = stored_kv_dtype(config)
     head_bytes = model.head_size * _ELEMENT_BYTES[stored]
     if stored == "int8":
         head_bytes += _SCALE_BYTES
@@ -132,6 +138,10 @@ def _footprint(config: EngineConfig, weights: ModelWeights, program: Program) ->
         isa=program.isa,
         backend=config.backend,
         num_threads=program.num_threads,
+        fp16_weight_bytes=FP16_BYTES * weights.config.num_parameters,
+        head_bytes=weights.head_bytes(config.head),
+        scratch_bytes=program.scratch_bytes,
+        kv_dtype=stored_kv_dtype(config),
     )
 
 

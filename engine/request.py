@@ -89,6 +89,8 @@ class Request:
     block_table: "array[int]" = field(default_factory=lambda: array("i"))  # copied fast by numpy
     block_hashes: list[bytes] = field(default_factory=list)  # of full blocks, see KVCache
     finish_reason: FinishReason | None = None
+    queued_at: float = 0.0  # monotonic seconds, as is the next
+    scheduled_at: float | None = None  # in a batch for the first time
 
     def __post_init__(self) -> None:
         self.num_prompt_tokens = len(self.token_ids)

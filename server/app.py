@@ -57,7 +57,7 @@ def _assemble(
             f"{folder / 'tokenizer.json'}: has token id {tokenizer.num_ids - 1}, "
             f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
         )
-    metrics = Metrics(engine.stats)
+    metrics = Metrics(engine, settings.served_model_name[0])
     return Services(
         settings=settings,
         engine=engine,
@@ -65,7 +65,7 @@ def _assemble(
         admission=Admission(
             settings.max_batch_requests,
             settings.max_waiting_requests,
-            on_refusal=metrics.requests.labels("rejected").inc,
+            on_refusal=metrics.rejections.labels("queue_full").inc,
         ),
         metrics=metrics,
         encoder=PromptEncoder(engine, tokenizer, defaults),

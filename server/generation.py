@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from engine import AsyncEngine, SamplingParams
 from server.errors import UnavailableError
-from server.metrics import Metrics
+from server.metrics import Metrics, PromptMeter
 from server.text_delta import TextAssembler, TextDelta
 from server.tokenizer import Tokenizer
 
@@ -57,8 +57,13 @@ class TextGenerator:
         Raises what stopped any of them; the others end with it.
         """
         outbox = Outbox(job.num_sequences)
+        meters = [
+            self._metrics.prompt(job.arrived_at, len(p), job.params.max_tokens, job.num_choices)
+            for p in job.prompts
+        ]
         tasks = [
-            asyncio.create_task(self._run(job, index, outbox)) for index in range(job.num_sequences)
+            asyncio.create_task(self._run(job, index, outbox, meters[index // job.num_choices]))
+            for index in range(job.num_sequences)
         ]
         try:
             while deltas := await outbox.take():
@@ -68,16 +73,18 @@ class TextGenerator:
             for task in tasks:
                 task.cancel()
 
-    async def _run(self, job: GenerationJob, index: int, outbox: "Outbox") -> None:
+    async def _run(
+        self, job: GenerationJob, index: int, outbox: "Outbox", prompt_meter: PromptMeter
+    ) -> None:
         prompt = job.prompt_of(index)
         assembler = TextAssembler(index, self._tokenizer, job.stops)
-        with self._metrics.sequence(job.arrived_at, len(prompt)) as meter:
+        with prompt_meter.sequence() as meter:
             try:
                 tokens = self._engine.generate(prompt, job.params_of(index))
                 async with aclosing(tokens):
                     async for token in tokens:
                         delta = assembler.add(token)
-                        meter.count_token(delta.finish_reason)
+                        meter.count_token(token, delta.finish_reason)
                         outbox.put(delta)
                         if delta.finish_reason:
                             return

@@ -48,8 +48,7 @@ class RequestLog:
             self._finish(exchange)
 
     def _finish(self, exchange: "_Exchange") -> None:
-        method, status = exchange.method, str(exchange.status)
-        self._metrics.http_requests.labels(method, exchange.route, status).inc()
+        self._metrics.http.count(exchange.method, exchange.route, exchange.status, exchange.seconds)
         level = logging.DEBUG if exchange.route in QUIET_ROUTES else logging.INFO
         _log.log(level, "request", extra=exchange.extra())
 
@@ -65,6 +64,11 @@ class _Exchange:
         self._scope = scope
         self._send = send
         self._started_at = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return monotonic() - self._started_at
 
     @property
     def route(self) -> str:
@@ -85,7 +89,7 @@ class _Exchange:
             "method": self.method,
             "path": self._scope["path"],
             "status": self.status,
-            "seconds": round(monotonic() - self._started_at, 4),
+            "seconds": round(self.seconds, 4),
         }
         return {"fields": fields}
 

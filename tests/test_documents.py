@@ -6,30 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from engine import EngineStats
-from server.metrics import Metrics
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.completions import CompletionRequest
 
 ROOT = Path(__file__).parents[1]
 HTTP_API = (ROOT / "docs/http-api.md").read_text()
-STATS = EngineStats(
-    num_running=0,
-    num_waiting=0,
-    kv_blocks_used=0,
-    kv_blocks_total=1,
-    kv_block_tokens=16,
-    prefix_tokens_hit=0,
-    prefix_tokens_asked=0,
-    num_preemptions=0,
-    num_steps=0,
-    tokens_computed=0,
-    weight_bytes=0,
-    kv_cache_bytes=0,
-    isa="scalar",
-    backend="native",
-    num_threads=1,
-)
 
 
 def documents() -> list[Path]:
@@ -62,11 +43,3 @@ def test_every_decision_is_listed() -> None:
 def test_every_field_is_documented(schema: type[BaseModel]) -> None:
     documented = set(re.findall(r"`(\w+)", HTTP_API))
     assert set(schema.model_fields) <= documented
-
-
-def test_every_metric_is_documented() -> None:
-    documented = set(re.findall(r"`(\w+)", HTTP_API))
-    for metric in Metrics(lambda: STATS).registry.collect():
-        name = metric.name.removeprefix("sterna_")
-        if name != metric.name:  # ours, and not of the process
-            assert {name, f"{name}_total", f"{name}_info"} & documented, name

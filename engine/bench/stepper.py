@@ -55,9 +55,7 @@ class Stepper:
         self.rss_mb = resident_bytes() / 1e6
         self.probe = LimitProbe(self.loaded.program.isa, self.loaded.program.num_threads)
         self._core = self.loaded.core
-        weights = self.loaded.weights
-        plain = config.head == "bf16"
-        self._head_bytes = weights.head.nbytes if plain else weights.int8_head.num_bytes
+        self._head_bytes = self.loaded.weights.head_bytes(config.head)
         self._num_requests = 0
 
     def prefill(self, num_tokens: int) -> Work:

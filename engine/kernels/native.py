@@ -60,6 +60,11 @@ class NativeProgram:
         return self._program.kv_cache_bytes
 
     @property
+    def scratch_bytes(self) -> int:
+        """Bytes of the activations of the largest step; memory is committed when written."""
+        return self._program.scratch_bytes
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds spent in each kind of operation since the start."""
         return self._program.seconds

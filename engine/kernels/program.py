@@ -138,5 +138,9 @@ class Program(Protocol):
         """Bytes of the KV cache when it is full; memory is committed as it fills."""
 
     @property
+    def scratch_bytes(self) -> int | None:
+        """Bytes of the activations of the largest step; None: not known."""
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds spent in each kind of operation since the start."""

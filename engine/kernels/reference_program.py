@@ -48,6 +48,10 @@ class ReferenceProgram:
         return self._cache.nbytes if self._shape else 0
 
     @property
+    def scratch_bytes(self) -> None:
+        """Not known: torch allocates for each operation."""
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds spent in each kind of operation since the start."""
         return dict(self._seconds)

@@ -16,6 +16,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from engine.config import HeadType
 from engine.kernels.int8_table import INT8_PARTS, Int8Table, int8_codes_shape, pack_int8_table
 from engine.kernels.packing import PackedTernary, codes_shape, pack_ternary
 from engine.model.checkpoint import Checkpoint
@@ -90,6 +91,10 @@ class ModelWeights:
         """Bytes of the embedding, and of the head where it is another matrix."""
         head_bytes = 0 if self.head is self.embedding else self.head.nbytes
         return self.embedding.nbytes + head_bytes
+
+    def head_bytes(self, head: HeadType) -> int:
+        """Bytes of the table that the logits come from; of the int8 head's, its own alone."""
+        return self.head.nbytes if head == "bf16" else self.int8_head.num_bytes
 
     @property
     def norm_bytes(self) -> int:

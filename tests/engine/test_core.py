@@ -6,7 +6,7 @@ from engine.batch import BatchEntry, SampledToken
 from engine.core import EngineCore
 from engine.facts import Footprint
 from engine.kv_cache import KVCache
-from engine.outputs import RequestFailed, TokenOutput
+from engine.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
 from engine.request import FinishReason, Request, SamplingParams
 from engine.scheduler import Scheduler
 
@@ -89,3 +89,30 @@ def test_stats_count_what_happened(core: EngineCore) -> None:
     assert (stats.num_steps, stats.tokens_computed) == (1, 8)
     assert (stats.prefix_tokens_hit, stats.prefix_tokens_asked) == (0, 9)
     assert (stats.weight_bytes, stats.kv_cache_bytes, stats.isa) == (10, 20, "scalar")
+
+
+def test_outputs_tell_when_their_request_was_queued_and_first_ran() -> None:
+    """The clock is read when a request comes, before a step and after it."""
+    ticks = iter(range(100))
+    scheduler = Scheduler(KVCache(num_blocks=20, block_tokens=4), 8, 1, 8)  # one at a time
+    core = EngineCore(scheduler, CountingRunner(), Footprint(0, 0, "", "", 1), lambda: next(ticks))
+    core.add(make_request("a", [1]))  # 0
+    core.add(make_request("b", [1], max_tokens=1))  # 1
+    times = [output.times for _ in range(3) for output in core.step() if hasattr(output, "times")]
+    assert times == [TokenTimes(0, 2, 3), TokenTimes(0, 2, 5), TokenTimes(1, 6, 7)]
+
+
+def test_tokens_of_each_step_are_counted(core: EngineCore) -> None:
+    core.add(make_request("a", list(range(11)), max_tokens=1))
+    core.step()
+    core.step()
+    tokens = core.stats().step_tokens
+    assert tokens.bounds[:2] == (1, 8)
+    assert tokens.counts[:3] == (0, 2, 0)
+    assert tokens.total == 11
+
+
+def test_a_histogram_counts_what_is_above_its_bounds() -> None:
+    histogram = Histogram.empty((1, 8)).plus(1).plus(2).plus(8).plus(9)
+    assert histogram.counts == (1, 2, 1)
+    assert histogram.total == 20

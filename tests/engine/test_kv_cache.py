@@ -38,6 +38,9 @@ def test_full_blocks_of_a_prefix_are_shared() -> None:
     cache.share_prefix(second)
     assert list(second.block_table) == [0, 1]
     assert second.num_computed_tokens == 8
+    assert cache.num_shared_blocks == 2
+    cache.release(first)
+    assert cache.num_shared_blocks == 0
 
 
 def test_last_token_is_always_left_to_compute() -> None:

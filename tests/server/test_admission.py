@@ -11,6 +11,7 @@ from server import admission
 from server.admission import Admission
 from server.dependencies import Services
 from server.errors import BusyError, InvalidRequestError
+from tests.server.scraped import value
 from tests.server.scripted import MAX_CONTEXT, ScriptedModel
 
 BODY: dict[str, Any] = {"model": "scripted", "prompt": "Once"}
@@ -88,8 +89,7 @@ async def test_a_full_queue_refuses_with_429(
     model.allow(1000)
     assert {r.status_code for r in await asyncio.gather(*held)} == {200}
     assert services.admission.num_taken == 0
-    registry = services.metrics.registry
-    assert registry.get_sample_value("sterna_requests_total", {"outcome": "rejected"}) == 2
+    assert value(services, "sterna:rejections_total", reason="queue_full") == 2
 
 
 async def test_choices_and_prompts_count(

@@ -14,6 +14,7 @@ import pytest
 
 from engine import AsyncEngine, EngineStats
 from server.dependencies import Services
+from tests.server.scraped import value
 from tests.server.scripted import (
     BATCH_REQUESTS,
     BATCH_TOKENS,
@@ -85,12 +86,12 @@ def body_of(url: str, length: int = 3, **fields: Any) -> dict[str, Any]:
 
 
 def count(services: Services, name: str, **labels: str) -> float:
-    return services.metrics.registry.get_sample_value(name, labels) or 0
+    return value(services, name, **labels) or 0
 
 
 def num_aborted(services: Services) -> float:
     """Sequences whose abort is in the engine's inbox; places may be given back before that."""
-    return count(services, "sterna_requests_total", outcome="abort")
+    return count(services, "vllm:request_success_total", finished_reason="abort")
 
 
 async def step(engine: AsyncEngine, model: ScriptedModel) -> None:
@@ -109,7 +110,7 @@ async def test_in_decode(
 ) -> None:  # fmt: skip
     await leaver.post(url, body_of(url, stream=stream, n=n))
     await until(lambda: services.admission.num_taken == n)
-    while count(services, "sterna_generation_tokens_total") < 3 * n:
+    while count(services, "vllm:generation_tokens_total") < 3 * n:
         await step(engine, model)
     leaver.leave()
     await until(lambda: num_aborted(services) == n)
@@ -172,7 +173,7 @@ async def test_before_anything_was_generated_for_a_stream(
     await leaver.post(URLS[0], body_of(URLS[0], stream=True))
     leaver.leave()
     labels = {"method": "POST", "route": URLS[0], "status": "200"}
-    await until(lambda: count(services, "sterna_http_requests_total", **labels) == 1)
+    await until(lambda: count(services, "sterna:http_requests_total", **labels) == 1)
     await until(lambda: services.admission.num_taken == 0)
     model.allow(1)
     await until(lambda: is_empty(engine.stats()))

@@ -186,10 +186,9 @@ async def test_a_stream_that_is_left_frees_its_blocks(client: openai.AsyncOpenAI
                 for family in text_string_to_metric_families(response.text)
                 for sample in family.samples
             }
-            if samples["sterna_kv_cache_blocks_used"] == 0:
+            if samples["sterna:kv_cache_blocks_used"] == 0:
                 break
-    assert samples["sterna_num_requests_running"] == 0
-    assert samples["sterna_weight_bytes"] > 0
+    assert samples["vllm:num_requests_running"] == 0
 
 
 def test_the_checkpoint_has_a_name(settings: Settings) -> None:

@@ -151,6 +151,7 @@ NB_MODULE(_native, m) {
       .def_prop_ro("isa", [](const Program& p) { return p.kernels().isa; })
       .def_prop_ro("num_threads", &Program::num_threads)
       .def_prop_ro("kv_cache_bytes", &Program::kv_cache_bytes)
+      .def_prop_ro("scratch_bytes", &Program::scratch_bytes)
       .def_prop_ro("seconds", [](const Program& p) { return p.seconds(); })
       .def("add_rows", &Program::add_rows, "width"_a)
       .def("add_quantized_rows", &Program::add_quantized_rows, "width"_a)

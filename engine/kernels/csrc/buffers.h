@@ -30,6 +30,7 @@ struct Rows {
         width(width),
         stride(padded(width)),
         data(zeroed<float>(num_rows * stride)) {}
+  size_t bytes() const { return num_rows * stride * sizeof(float); }
   float* row(size_t i) { return data.get() + i * stride; }
 
   size_t num_rows, width, stride;
@@ -45,6 +46,7 @@ struct QuantizedRows {
         q(zeroed<int8_t>(num_rows * stride)),
         scales(num_rows),
         sums(num_rows) {}
+  size_t bytes() const { return num_rows * (stride + sizeof(float) + sizeof(int32_t)); }
   QuantizedRow row(size_t i) { return {q.get() + i * stride, &scales[i], &sums[i]}; }
 
   size_t num_rows, width, stride;

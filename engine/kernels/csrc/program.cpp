@@ -127,6 +127,13 @@ void Program::attention(size_t qkv, size_t layer, size_t out) {
   record("merge_attention", std::make_unique<MergeAttention>(kernels_, shape_, *parts_, rows(out)));
 }
 
+size_t Program::scratch_bytes() const {
+  size_t sum = 0;
+  for (const auto& rows : rows_) sum += rows->bytes();
+  for (const auto& rows : quantized_rows_) sum += rows->bytes();
+  return sum;
+}
+
 void Program::read_probe(const uint8_t* data, size_t size) {
   record("read_probe", std::make_unique<ReadProbe>(kernels_, data, size));
 }

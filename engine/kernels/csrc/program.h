@@ -60,6 +60,7 @@ class Program {
   const KernelTable& kernels() const { return kernels_; }
   int num_threads() const { return pool_.size(); }
   size_t kv_cache_bytes() const { return cache_ ? cache_->bytes() : 0; }
+  size_t scratch_bytes() const;  // of all rows of activations
 
   // Seconds spent in each kind of operation since the start, barriers included.
   const std::map<std::string, double>& seconds() const { return seconds_; }

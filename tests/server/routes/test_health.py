@@ -78,8 +78,8 @@ async def test_metrics_are_prometheus_text(client: httpx.AsyncClient) -> None:
     assert response.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(response.text)}
     outcomes = {
-        sample.labels["outcome"]: sample.value
-        for sample in families["sterna_requests"].samples
+        sample.labels["finished_reason"]: sample.value
+        for sample in families["vllm:request_success"].samples
         if sample.name.endswith("_total")
     }
-    assert outcomes == {"stop": 3, "length": 0, "abort": 0, "error": 0, "rejected": 0}
+    assert outcomes == {"stop": 3, "length": 0, "abort": 0, "error": 0}

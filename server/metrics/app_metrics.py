@@ -1,0 +1,44 @@
+"""The metrics of one app: what requests report, and what is read at each scrape."""
+
+from prometheus_client import CollectorRegistry, Counter, ProcessCollector, disable_created_metrics
+
+from engine import AsyncEngine
+from server.metrics.engine import EngineCollector
+from server.metrics.families import Families
+from server.metrics.http import HttpMetrics
+from server.metrics.memory import MemoryCollector
+from server.metrics.prompt import PromptMeter
+from server.metrics.requests import RequestMetrics
+
+REJECTIONS = ("queue_full",)
+
+
+class Metrics:
+    """Holds them in a registry of its own. Times are monotonic seconds."""
+
+    def __init__(self, engine: AsyncEngine, model_name: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # times that nobody asks for
+        self.registry = registry = CollectorRegistry()
+        families = Families(registry, model_name)
+        self.requests = RequestMetrics(families, engine.model.max_context_tokens)
+        self.http = HttpMetrics(registry)
+        self.rejections = Counter(
+            "sterna:rejections",
+            "Sequences refused at the door, by why: n choices count n.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in REJECTIONS:
+            self.rejections.labels(reason)  # a rate needs to start from a zero
+        registry.register(EngineCollector(engine, model_name))
+        registry.register(MemoryCollector(engine))
+        ProcessCollector(registry=registry)
+
+    def prompt(
+        self, arrived_at: float, num_prompt_tokens: int, max_tokens: int, num_choices: int
+    ) -> PromptMeter:
+        """A meter for the sequences that continue one prompt.
+
+        arrived_at: when the HTTP request came, before the prompt was encoded.
+        """
+        return PromptMeter(self.requests, arrived_at, num_prompt_tokens, max_tokens, num_choices)

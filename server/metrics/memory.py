@@ -1,0 +1,49 @@
+"""Bytes: of the weights, of the cache, and of the process, read when Prometheus asks."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from engine import AsyncEngine, ProcessMemory
+
+
+class MemoryCollector(Collector):
+    """One gauge, by kind of memory. A kind whose size is not known has no sample.
+
+    Kinds overlap, so they are not to be added up: ``docs/metrics.md`` says what each holds.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauge."""
+        family = GaugeMetricFamily("sterna:memory_bytes", "Memory by kind.", labels=["kind"])
+        for kind, num_bytes in (self._engine_bytes() | _process_bytes()).items():
+            if num_bytes is not None:
+                family.add_metric([kind], num_bytes)
+        yield family
+
+    def _engine_bytes(self) -> dict[str, int | None]:
+        footprint, stats = self._engine.footprint, self._engine.stats()
+        block_bytes = footprint.kv_cache_bytes // max(stats.kv_blocks_total, 1)
+        return {
+            "weights_packed": footprint.weight_bytes,
+            "weights_fp16_equivalent": footprint.fp16_weight_bytes,
+            "head": footprint.head_bytes,
+            "kv_pool": footprint.kv_cache_bytes,
+            "kv_used": stats.kv_blocks_used * block_bytes,
+            "kv_shared": stats.kv_blocks_shared * block_bytes,
+            "scratch": footprint.scratch_bytes,
+        }
+
+
+def _process_bytes() -> dict[str, int | None]:
+    memory = ProcessMemory.read()
+    return {
+        "resident": memory.resident_bytes,
+        "resident_anonymous": memory.anonymous_bytes,
+        "resident_peak": memory.peak_bytes,
+        "cgroup_limit": memory.group_limit_bytes,
+    }

@@ -1,0 +1,103 @@
+"""What sequences report: tokens, times, how they ended. All families are vLLM's.
+
+Of the intervals, time to first token and end to end start when the HTTP request arrives; the
+others lie between events in the engine: queued, first in a batch, first token, last token.
+Families named ``request_*`` have one observation for each sequence that finished (stop, length).
+"""
+
+from prometheus_client import Histogram
+
+from server.metrics.buckets import (
+    CHOICES,
+    FIRST_TOKEN_SECONDS,
+    INTER_TOKEN_SECONDS,
+    REQUEST_SECONDS,
+    one_two_five,
+)
+from server.metrics.families import Families
+
+FINISHED_REASONS = ("stop", "length", "abort", "error")
+PROMPT_SOURCES = ("local_compute", "local_cache_hit")
+
+
+class RequestCounters:
+    """What only grows."""
+
+    def __init__(self, families: Families) -> None:
+        counter, counters = families.counter, families.counters
+        self.success = counters(
+            "request_success",
+            "Sequences by how they ended: n choices count n.",
+            "finished_reason",
+            FINISHED_REASONS,
+        )
+        self.prompt_tokens = counter("prompt_tokens", "Prompt tokens read, cached ones included.")
+        self.prompt_tokens_cached = counter(
+            "prompt_tokens_cached", "Prompt tokens that were in the cache."
+        )
+        self.prompt_tokens_by_source = counters(
+            "prompt_tokens_by_source",
+            "Prompt tokens by where their keys and values came from.",
+            "source",
+            PROMPT_SOURCES,
+        )
+        self.generation_tokens = counter("generation_tokens", "Tokens generated.")
+
+
+class RequestTimes:
+    """Histograms of seconds."""
+
+    def __init__(self, families: Families) -> None:
+        def of_request(name: str, text: str) -> Histogram:
+            return families.histogram(f"{name}_seconds", text, REQUEST_SECONDS)
+
+        self.to_first_token = families.histogram(
+            "time_to_first_token_seconds",
+            "From arrival to a sequence's first token.",
+            FIRST_TOKEN_SECONDS,
+        )
+        self.between_tokens = families.histogram(
+            "inter_token_latency_seconds",
+            "Between successive tokens of a sequence.",
+            INTER_TOKEN_SECONDS,
+        )
+        self.per_token = families.histogram(
+            "request_time_per_output_token_seconds",
+            "Mean time between a sequence's tokens, where it has two or more.",
+            INTER_TOKEN_SECONDS,
+        )
+        self.end_to_end = of_request("e2e_request_latency", "From arrival to the last token.")
+        self.queue = of_request("request_queue_time", "From queued to first in a batch.")
+        self.prefill = of_request("request_prefill_time", "From first in a batch to first token.")
+        self.decode = of_request("request_decode_time", "From the first token to the last.")
+        self.inference = of_request("request_inference_time", "From first in a batch to the end.")
+
+
+class RequestSizes:
+    """Histograms of tokens and choices."""
+
+    def __init__(self, families: Families, max_context_tokens: int) -> None:
+        def tokens(name: str, text: str) -> Histogram:
+            return families.histogram(f"request_{name}", text, one_two_five(max_context_tokens))
+
+        self.prompt = tokens("prompt_tokens", "Prompt tokens of a sequence.")
+        self.computed_prompt = tokens(
+            "prefill_kv_computed_tokens", "Prompt tokens of a sequence that were not in the cache."
+        )
+        self.generation = tokens("generation_tokens", "Tokens generated for a sequence.")
+        self.longest_generation = tokens(
+            "max_num_generation_tokens", "Tokens of the longest of all choices to a prompt."
+        )
+        self.max_tokens = tokens("params_max_tokens", "Tokens that a sequence could have had.")
+        self.num_choices = families.histogram(
+            "request_params_n", "Choices that a prompt was to have.", CHOICES
+        )
+
+
+class RequestMetrics:
+    """All of them; ``PromptMeter`` and ``SequenceMeter`` fill them."""
+
+    def __init__(self, families: Families, max_context_tokens: int) -> None:
+        self.counters = RequestCounters(families)
+        self.times = RequestTimes(families)
+        self.sizes = RequestSizes(families, max_context_tokens)

@@ -1,0 +1,28 @@
+import httpx
+
+from server.dependencies import Services
+from tests.server.scraped import value
+
+ROUTE = "/v1/models/{model_id:path}"
+
+
+async def test_http_requests_are_counted_by_route(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    await client.get("/v1/models/alias/of-it")
+    await client.get("/no/such/path")
+    ours = {"method": "GET", "route": ROUTE, "status": "200"}
+    assert value(services, "sterna:http_requests_total", **ours) == 1
+    ours = {"method": "GET", "route": "unknown", "status": "404"}
+    assert value(services, "sterna:http_requests_total", **ours) == 1
+
+
+async def test_http_requests_are_counted_as_the_instrumentator_does(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    await client.get("/v1/models/alias/of-it")
+    await client.get("/no/such/path")
+    handler = {"method": "GET", "handler": ROUTE}
+    assert value(services, "http_requests_total", **handler, status="2xx") == 1
+    assert value(services, "http_request_duration_seconds_count", **handler) == 1
+    assert value(services, "http_request_duration_highr_seconds_count") == 2
