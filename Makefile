@@ -24,7 +24,7 @@ CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-deploy test-image check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +35,16 @@ serve: $(VENV)/.native ## Serve MODEL (a folder or a hub id; none: the built-in 
 	$(BIN)/sterna serve $(MODEL) $(ARGS)
 
 test: $(VENV)/.native $(VENV)/.dev ## Run the tests
-	$(BIN)/python -m pytest -m "not slow and not network" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not network and not deploy and not image and not ray" $(ARGS)
 
 test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
+
+test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and check what is in deploy/
+	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
+
+test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a daemon and try it (Debian, root; minutes)
+	$(BIN)/python -m pytest -m image tests/deploy $(ARGS)
 
 check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/ruff check .
@@ -97,4 +103,9 @@ $(VENV)/.native: $(VENV)/.build $(CPP_FILES) engine/kernels/CMakeLists.txt
 $(VENV)/.dev: $(VENV)/.build
 	@echo "Installing the tools of the tests and checks"
 	@$(PIP_INSTALL) --group lint --group test
+	@touch $@
+
+$(VENV)/.deploy: $(VENV)/.dev
+	@echo "Installing what checks charts and manifests: about 100 MB"
+	@$(PIP_INSTALL) --group deploy
 	@touch $@

@@ -16,6 +16,7 @@ from engine import AsyncEngine, ConfigError, EngineConfig
 from server import checkpoint, logs
 from server.app import create_app
 from server.commands.progress import progress_bar
+from server.commands.signals import ended_by_sigterm
 from server.dependencies import Services
 from server.sampling import SamplingDefaults
 from server.settings import Settings, option, variable
@@ -56,18 +57,23 @@ def run(arguments: Namespace) -> int:
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
     check_address(settings.host, settings.port)
+    with ended_by_sigterm():
+        app, settings = _load(settings)
+    _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
+    server = Server(app, settings)
+    with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
+        server.run()
+    return 1 if server.engine_died else 0
+
+
+def _load(settings: Settings) -> tuple[FastAPI, Settings]:
     settings = checkpoint.resolve(settings)
     config = engine_config(settings)
     tokenizer = Tokenizer.load(config.model_path)
     defaults = SamplingDefaults.load(config.model_path)
     with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
         engine = AsyncEngine.load(config, progress)  # last, because it takes long
-    app = create_app(settings, engine, tokenizer, defaults)
-    _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
-    server = Server(app, settings)
-    with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
-        server.run()
-    return 1 if server.engine_died else 0
+    return create_app(settings, engine, tokenizer, defaults), settings
 
 
 def check_address(host: str, port: int) -> None:
