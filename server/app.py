@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from engine import AsyncEngine, CheckpointError
 from server import errors
 from server.admission import Admission
+from server.constraints import CompileLimits, ConstraintCompiler
 from server.dependencies import Services
 from server.generation import TextGenerator
 from server.health import Health
@@ -58,6 +59,12 @@ def _assemble(
             f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
         )
     metrics = Metrics(engine, settings.served_model_name[0])
+    constraints = ConstraintCompiler(
+        folder / "tokenizer.json",
+        engine.model.vocab_size,
+        engine.model.eos_token_ids,
+        CompileLimits(settings.max_constraint_bytes, settings.constraint_seconds),
+    )
     return Services(
         settings=settings,
         engine=engine,
@@ -69,6 +76,7 @@ def _assemble(
         ),
         metrics=metrics,
         encoder=PromptEncoder(engine, tokenizer, defaults),
+        constraints=constraints,
         generator=TextGenerator(engine, tokenizer, metrics),
         started_at=int(time()),
     )
@@ -78,8 +86,10 @@ def _assemble(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
     services.engine.start()
+    services.constraints.start()
     try:
         yield
     finally:
         services.health.stopping = True
+        services.constraints.stop()
         await services.engine.stop()

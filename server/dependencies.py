@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from engine import AsyncEngine
 from server.admission import Admission, Reservation
+from server.constraints import ConstraintCompiler
 from server.errors import ModelNotFoundError
 from server.generation import TextGenerator
 from server.health import Health
@@ -28,6 +29,7 @@ class Services:
     admission: Admission
     metrics: Metrics
     encoder: PromptEncoder
+    constraints: ConstraintCompiler
     generator: TextGenerator
     started_at: int  # Unix time, seconds
 

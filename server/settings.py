@@ -60,6 +60,12 @@ class Settings(BaseModel):
     head: Literal["int8", "bf16"] = Field(
         "int8", description="output head: int8 gives the same greedy tokens, from half the bytes"
     )
+    max_constraint_bytes: int = Field(
+        64 << 10, ge=1024, le=1 << 20, description="largest schema of an answer, in bytes"
+    )
+    constraint_seconds: float = Field(
+        10.0, gt=0, description="time to compile the schema, regex or grammar of an answer"
+    )
     max_batch_tokens: int = Field(256, ge=1, description="tokens computed in one step")
     max_chunk_tokens: int = Field(
         32, ge=1, description="prompt tokens in a step that also continues streams"
