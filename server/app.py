@@ -14,6 +14,7 @@ from server.constraints import CompileLimits, ConstraintCompiler
 from server.dependencies import Services
 from server.generation import TextGenerator
 from server.health import Health
+from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.middleware import BodyLimit, RequestLog
 from server.prompts import PromptEncoder
@@ -53,9 +54,9 @@ def _assemble(
     settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer, defaults: SamplingDefaults
 ) -> Services:
     folder = Path(settings.model or "")
-    if tokenizer.num_ids > engine.model.vocab_size:
+    if tokenizer.vocabulary.num_ids > engine.model.vocab_size:
         raise CheckpointError(
-            f"{folder / 'tokenizer.json'}: has token id {tokenizer.num_ids - 1}, "
+            f"{folder / 'tokenizer.json'}: has token id {tokenizer.vocabulary.num_ids - 1}, "
             f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
         )
     metrics = Metrics(engine, settings.served_model_name[0])
@@ -78,6 +79,7 @@ def _assemble(
         encoder=PromptEncoder(engine, tokenizer, defaults),
         constraints=constraints,
         generator=TextGenerator(engine, tokenizer, metrics),
+        logprobs=LogprobWriter(tokenizer.vocabulary),
         started_at=int(time()),
     )
 

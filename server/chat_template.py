@@ -44,14 +44,16 @@ class ChatTemplate:
             raise CheckpointError(f"{folder}: chat template cannot be compiled: {error}") from None
         return cls(template, special_tokens(config))
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """The prompt, up to where the assistant speaks.
+    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+        """The prompt, up to where the assistant speaks, or (without) to the end of the last turn.
 
         Raises InvalidRequestError if the template refuses the messages.
         """
         try:
             return self._template.render(
-                messages=messages, add_generation_prompt=True, **self._special_tokens
+                messages=messages,
+                add_generation_prompt=add_generation_prompt,
+                **self._special_tokens,
             )
         except Exception as error:  # whatever a template can raise is about these messages
             message = f"The model's chat template refuses these messages: {error}"

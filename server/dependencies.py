@@ -13,6 +13,7 @@ from server.constraints import ConstraintCompiler
 from server.errors import ModelNotFoundError
 from server.generation import TextGenerator
 from server.health import Health
+from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.prompts import PromptEncoder
 from server.settings import Settings
@@ -31,6 +32,7 @@ class Services:
     encoder: PromptEncoder
     constraints: ConstraintCompiler
     generator: TextGenerator
+    logprobs: LogprobWriter
     started_at: int  # Unix time, seconds
 
     def check_model(self, name: str) -> None:

@@ -18,11 +18,14 @@ class Detokenizer:
     the space before a first word, so the window always has a piece that was given out before.
     """
 
-    def __init__(self, decode: Decode) -> None:
+    def __init__(self, decode: Decode, context: Sequence[int] = ()) -> None:
+        """Begin a text, or go on after the ids ``context``, of which whole characters are known."""
         self._decode = decode
         self._window: list[int] = []
         self._num_context_tokens = 0  # ids at the head of the window that were given out entirely
         self._num_given = 0  # characters of the window's text that were given out
+        for token_id in context:
+            self.push(token_id)
 
     def push(self, token_id: int) -> str:
         """Text that is certain after one more token; it may be empty."""
@@ -52,22 +55,31 @@ class Detokenizer:
 
 
 class StopFinder:
-    """Cuts the text of one sequence before the first stop string."""
+    """Cuts the text of one sequence before the first stop string, or (``keeps_stop``) after it."""
 
-    def __init__(self, stops: Sequence[str]) -> None:
+    def __init__(self, stops: Sequence[str], *, keeps_stop: bool = False) -> None:
         self._stops = stops
+        self._keeps_stop = keeps_stop
         self._held = ""  # may be the beginning of a stop string
-        self.found = False
+        self.stop: str | None = None  # that was found
+
+    @property
+    def found(self) -> bool:
+        """Whether the text has ended."""
+        return self.stop is not None
 
     def push(self, text: str) -> str:
-        """Text that no stop string can claim any more. Sets ``found``; after that it is empty."""
+        """Text that no stop string can claim any more. Sets ``stop``; after that it is empty."""
         if self.found:
             return ""
         self._held += text
-        starts = [at for stop in self._stops if (at := self._held.find(stop)) >= 0]
-        self.found = bool(starts)
-        end = min(starts) if starts else len(self._held) - self._num_claimed()
-        given, self._held = self._held[:end], "" if starts else self._held[end:]
+        found = [(at, stop) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if found:
+            at, self.stop = min(found)
+            given, self._held = self._held, ""
+            return given[: at + len(self.stop) if self._keeps_stop else at]
+        end = len(self._held) - self._num_claimed()
+        given, self._held = self._held[:end], self._held[end:]
         return given
 
     def finish(self) -> str:

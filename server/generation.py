@@ -6,41 +6,15 @@ generated meanwhile is merged into one delta per sequence.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 
-from engine import AsyncEngine, SamplingParams
+from engine import AsyncEngine
 from server.errors import UnavailableError
+from server.job import GenerationJob
 from server.metrics import Metrics, PromptMeter
 from server.text_delta import TextAssembler, TextDelta
 from server.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationJob:
-    """What one HTTP request wants generated: ``num_choices`` sequences for each prompt."""
-
-    prompts: Sequence[list[int]]
-    params: SamplingParams
-    num_choices: int
-    stops: Sequence[str]
-    arrived_at: float  # time.monotonic(), before the prompt was encoded
-
-    @property
-    def num_sequences(self) -> int:
-        """All choices of all prompts."""
-        return len(self.prompts) * self.num_choices
-
-    def prompt_of(self, index: int) -> list[int]:
-        """Token ids that sequence ``index`` starts from."""
-        return self.prompts[index // self.num_choices]
-
-    def params_of(self, index: int) -> SamplingParams:
-        """Choices to one prompt must differ, so each has a seed of its own, of 64 bits too."""
-        seed = self.params.seed
-        choice = index % self.num_choices
-        return self.params if seed is None else replace(self.params, seed=seed ^ choice)
 
 
 class TextGenerator:
@@ -77,7 +51,7 @@ class TextGenerator:
         self, job: GenerationJob, index: int, outbox: "Outbox", prompt_meter: PromptMeter
     ) -> None:
         prompt = job.prompt_of(index)
-        assembler = TextAssembler(index, self._tokenizer, job.stops)
+        assembler = TextAssembler(job, index, self._tokenizer)
         with prompt_meter.sequence() as meter:
             try:
                 tokens = self._engine.generate(prompt, job.params_of(index))

@@ -4,12 +4,15 @@ Renders and encodes in a thread, so that a long prompt never holds up the stream
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 from engine import AsyncEngine
+from server.echo import Echo
 from server.errors import InvalidRequestError
-from server.generation import GenerationJob
+from server.job import GenerationJob
 from server.sampling import SamplingDefaults
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.common import SamplingFields
@@ -38,10 +41,16 @@ class PromptEncoder:
     async def completion_job(self, body: CompletionRequest) -> GenerationJob:
         """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
+        if body.max_tokens == 0 and body.num_prompt_logprobs is None:
+            message = "max_tokens: must be at least 1, unless echo is true."
+            raise InvalidRequestError(message, param="max_tokens")
         prompts = await asyncio.to_thread(self._encode_all, body.prompt)
-        room = min(self._room_after(prompt) for prompt in prompts)
-        limit = body.max_tokens or min(DEFAULT_MAX_TOKENS, room)
-        return self._job(prompts, body, limit, arrived_at)
+        limit = body.max_tokens
+        if limit is None:
+            limit = min(DEFAULT_MAX_TOKENS, *map(self._room_after, prompts))
+        job = self._job(prompts, body, limit, arrived_at)
+        echoes = await asyncio.to_thread(self._echoes, body, prompts) if body.echo else ()
+        return replace(job, continues_text=True, echoes=echoes)
 
     def _job(
         self,
@@ -52,8 +61,21 @@ class PromptEncoder:
     ) -> GenerationJob:
         for prompt in prompts:
             self._engine.check(len(prompt), max_tokens)
-        params = self._defaults.apply(body, max_tokens)
-        return GenerationJob(prompts, params, body.num_choices, body.stop or (), arrived_at)
+        self._check_token_ids(body.logit_bias or (), "logit_bias")
+        self._check_token_ids(body.stop_token_ids or (), "stop_token_ids")
+        if (body.min_tokens or 0) > max_tokens:
+            message = f"min_tokens: {body.min_tokens} is more than max_tokens, {max_tokens}."
+            raise InvalidRequestError(message, param="min_tokens")
+        return GenerationJob(
+            prompts,
+            self._defaults.apply(body, max_tokens),
+            body.num_choices,
+            body.stop or (),
+            arrived_at,
+            keeps_stop=bool(body.include_stop_str_in_output),
+            skips_special=body.skip_special_tokens is not False,
+            lists_tokens=body.lists_tokens,
+        )
 
     def _room_after(self, prompt: list[int]) -> int:
         """Tokens that the context leaves; at least 1, so that a check finds the prompt too long."""
@@ -65,8 +87,20 @@ class PromptEncoder:
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
             return self._tokenizer.encode(prompt)
-        vocab_size = self._engine.model.vocab_size
-        if not 0 <= min(prompt) <= max(prompt) < vocab_size:
-            message = f"Token ids must be from 0 to {vocab_size - 1}."
-            raise InvalidRequestError(message, param="prompt")
+        self._check_token_ids(prompt, "prompt")
         return prompt
+
+    def _echoes(self, body: CompletionRequest, prompts: Sequence[list[int]]) -> list[Echo]:
+        skips_special = body.skip_special_tokens is not False
+        decode = partial(self._tokenizer.decode, skip_special_tokens=skips_special)
+        return [
+            Echo.of(ids, decode, given if isinstance(given, str) else None)
+            for given, ids in zip(body.prompt, prompts, strict=True)
+        ]
+
+    def _check_token_ids(self, token_ids: Collection[int], param: str) -> None:
+        vocab_size = self._engine.model.vocab_size
+        for token_id in (min(token_ids, default=0), max(token_ids, default=0)):
+            if not 0 <= token_id < vocab_size:
+                message = f"{param}: token ids are from 0 to {vocab_size - 1}, found {token_id}."
+                raise InvalidRequestError(message, param=param)

@@ -1,8 +1,8 @@
 """What a request leaves open: the model's own sampling defaults, and how much it may write.
 
-As in vLLM, ``temperature``, ``top_p``, ``top_k`` and ``min_p`` come from the request, else from
-the checkpoint's generation_config.json, else they are OpenAI's (1, 1, off, off). ``do_sample`` is
-not looked at: ask for temperature 0 to decode greedily.
+As in vLLM, ``temperature``, ``top_p``, ``top_k``, ``min_p`` and ``repetition_penalty`` come from
+the request, else from the checkpoint's generation_config.json, else they are OpenAI's (1, 1, off,
+off, off). ``do_sample`` is not looked at: ask for temperature 0 to decode greedily.
 """
 
 import json
@@ -25,6 +25,7 @@ class SamplingDefaults:
     top_p: float = 1.0
     top_k: int = 0
     min_p: float = 0.0
+    repetition_penalty: float = 1.0
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -51,8 +52,17 @@ class SamplingDefaults:
             top_p=max(_either(fields.top_p, self.top_p), LEAST),
             top_k=max(_either(fields.top_k, self.top_k), 0),  # clients also write -1 for "off"
             min_p=_either(fields.min_p, self.min_p),
+            presence_penalty=_either(fields.presence_penalty, 0.0),
+            frequency_penalty=_either(fields.frequency_penalty, 0.0),
+            repetition_penalty=_either(fields.repetition_penalty, self.repetition_penalty),
+            logit_bias=fields.logit_bias or {},
             seed=fields.seed,
+            stop_token_ids=frozenset(fields.stop_token_ids or ()),
             ignore_eos=bool(fields.ignore_eos),
+            min_tokens=_either(fields.min_tokens, 0),
+            num_logprobs=fields.num_logprobs or 0,
+            prompt_logprobs=fields.num_prompt_logprobs,
+            priority=_either(fields.priority, 0),
         )
 
 

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as Encoder
 from engine import CheckpointError
 from server.chat_template import ChatTemplate, Message, special_tokens
 from server.errors import InvalidRequestError
+from server.vocabulary import Vocabulary
 
 
 class Tokenizer:
@@ -24,6 +25,7 @@ class Tokenizer:
         encoder.no_truncation()  # a tokenizer.json may ask for both; neither is for serving
         encoder.no_padding()
         self._encoder = encoder
+        self.vocabulary = Vocabulary(encoder)
         self._template = template
         self._bos_token = bos_token
 
@@ -41,29 +43,29 @@ class Tokenizer:
         template = ChatTemplate.load(folder, config)
         return cls(encoder, template, special_tokens(config).get("bos_token"))
 
-    @property
-    def num_ids(self) -> int:
-        """One more than the largest token id."""
-        return 1 + max(self._encoder.get_vocab(with_added_tokens=True).values(), default=-1)
-
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos."""
         has_bos = self._bos_token is not None and text.startswith(self._bos_token)
-        return self._ids(text, add_special_tokens=not has_bos)
+        return self._ids(text, add_special_tokens=add_special_tokens and not has_bos)
 
-    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+    def encode_chat(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool = True
+    ) -> list[int]:
         """Ids of a conversation; the special tokens are those that the template writes.
 
-        Raises InvalidRequestError.
+        add_generation_prompt: end where the assistant speaks. Raises InvalidRequestError.
         """
         if self._template is None:
             message = "This model has no chat template: use /v1/completions."
             raise InvalidRequestError(message, param="messages", code="no_chat_template")
-        return self._ids(self._template.render(messages), add_special_tokens=False)
+        return self._ids(
+            self._template.render(messages, add_generation_prompt=add_generation_prompt),
+            add_special_tokens=False,
+        )
 
-    def decode(self, token_ids: list[int]) -> str:
-        """Text of ids, without special tokens; incomplete UTF-8 becomes U+FFFD."""
-        return str(self._encoder.decode(token_ids, skip_special_tokens=True))
+    def decode(self, token_ids: list[int], *, skip_special_tokens: bool = True) -> str:
+        """Text of ids; incomplete UTF-8 becomes U+FFFD, ids that are no token nothing."""
+        return str(self._encoder.decode(token_ids, skip_special_tokens=skip_special_tokens))
 
     def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
         # Without offsets: three times as fast on a long text, and it keeps the GIL less.

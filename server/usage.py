@@ -1,6 +1,6 @@
 """Token counts of one response, the same for a stream and for one piece."""
 
-from server.generation import GenerationJob
+from server.job import GenerationJob
 from server.schemas.answer import PromptTokensDetails, Usage
 from server.text_delta import TextDelta
 

@@ -4,13 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
-
-from server.schemas.chat_completions import ChatCompletionRequest
-from server.schemas.completions import CompletionRequest
 
 ROOT = Path(__file__).parents[1]
-HTTP_API = (ROOT / "docs/http-api.md").read_text()
 
 
 def documents() -> list[Path]:
@@ -37,9 +32,3 @@ def test_every_decision_is_listed() -> None:
     for path in folder.glob("0*.md"):
         title = path.read_text().splitlines()[0].removeprefix(f"# {int(path.stem[:4])}. ")
         assert f"{int(path.stem[:4])}. [{title}]({path.name})" in index
-
-
-@pytest.mark.parametrize("schema", [ChatCompletionRequest, CompletionRequest])
-def test_every_field_is_documented(schema: type[BaseModel]) -> None:
-    documented = set(re.findall(r"`(\w+)", HTTP_API))
-    assert set(schema.model_fields) <= documented

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from typing import TypedDict
 
 from fastapi import APIRouter, Request, Response
 
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
-from server.generation import GenerationJob
+from server.job import GenerationJob
 from server.schemas.answer import new_head
 from server.schemas.chat_completions import (
     ChatCompletion,
@@ -19,6 +20,7 @@ from server.schemas.chat_completions import (
     ResponseMessage,
     RoleDelta,
 )
+from server.schemas.logprobs import ChatLogprobs
 from server.text_delta import TextDelta, collect
 from server.usage import UsageCounter
 
@@ -46,15 +48,25 @@ async def _completion(
     services: Services, body: ChatCompletionRequest, job: GenerationJob
 ) -> ChatCompletion:
     usage = UsageCounter(job)
+    answers = await collect(services.generator.stream(job))
     choices = []
-    for answer in await collect(services.generator.stream(job)):
+    for answer in answers:
         usage.add(answer)
         assert answer.finish_reason, "a stream ends only when all its sequences have"
-        message = ResponseMessage(content=answer.text)
         choices.append(
-            Choice(index=answer.index, message=message, finish_reason=answer.finish_reason)
+            Choice(
+                message=ResponseMessage(content=answer.text),
+                finish_reason=answer.finish_reason,
+                **_details(services, body, answer),
+            )
         )
-    return ChatCompletion(**new_head("chatcmpl", body.model), choices=choices, usage=usage.usage())
+    return ChatCompletion(
+        **new_head("chatcmpl", body.model),
+        choices=choices,
+        usage=usage.usage(),
+        prompt_logprobs=services.logprobs.prompt(answers[0], body.prompt_logprobs),
+        prompt_token_ids=_prompt_token_ids(body, job),
+    )
 
 
 async def _chunks(
@@ -62,20 +74,52 @@ async def _chunks(
 ) -> AsyncGenerator[ChatCompletionChunk]:
     """Of each answer first the role, then the text; last the usage, if it was asked for."""
     head, usage = new_head("chatcmpl", body.model), UsageCounter(job)
+    prompt_token_ids = _prompt_token_ids(body, job)
     begun: set[int] = set()
     async with aclosing(services.generator.stream(job)) as deltas:
         async for delta in deltas:
             usage.add(delta)
-            for choice in _choices(delta, is_first=delta.index not in begun):
-                yield ChatCompletionChunk(**head, choices=[choice])
+            counts = usage.usage() if body.continuous_usage else None
+            for choice in _choices(services, body, delta, is_first=delta.index not in begun):
+                yield ChatCompletionChunk(
+                    **head, choices=[choice], usage=counts, prompt_token_ids=prompt_token_ids
+                )
+                prompt_token_ids = None  # in the first chunk only
             begun.add(delta.index)
     if body.include_usage:
         yield ChatCompletionChunk(**head, choices=[], usage=usage.usage())
 
 
-def _choices(delta: TextDelta, *, is_first: bool) -> Iterator[ChunkChoice]:
+def _choices(
+    services: Services, body: ChatCompletionRequest, delta: TextDelta, *, is_first: bool
+) -> Iterator[ChunkChoice]:
     if is_first:
         yield ChunkChoice(index=delta.index, delta=RoleDelta())
-    if delta.text or delta.finish_reason:
-        content = ContentDelta(content=delta.text)
-        yield ChunkChoice(index=delta.index, delta=content, finish_reason=delta.finish_reason)
+    if not delta.is_empty:
+        yield ChunkChoice(
+            delta=ContentDelta(content=delta.text),
+            finish_reason=delta.finish_reason,
+            **_details(services, body, delta),
+        )
+
+
+class _Details(TypedDict):
+    """What a choice says of its tokens, streamed or whole."""
+
+    index: int
+    logprobs: ChatLogprobs | None
+    stop_reason: str | int | None
+    token_ids: list[int] | None
+
+
+def _details(services: Services, body: ChatCompletionRequest, delta: TextDelta) -> _Details:
+    return {
+        "index": delta.index,
+        "logprobs": services.logprobs.chat(delta.tokens) if body.logprobs else None,
+        "stop_reason": delta.stop_reason,
+        "token_ids": delta.token_ids if body.return_token_ids else None,
+    }
+
+
+def _prompt_token_ids(body: ChatCompletionRequest, job: GenerationJob) -> list[int] | None:
+    return job.prompts[0] if body.return_token_ids else None

@@ -5,12 +5,13 @@ from contextlib import aclosing
 
 from fastapi import APIRouter, Request, Response
 
+from server.completion_writer import CompletionWriter
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
-from server.generation import GenerationJob
+from server.job import GenerationJob
 from server.schemas.answer import new_head
-from server.schemas.completions import Choice, Completion, CompletionRequest
-from server.text_delta import TextDelta, collect
+from server.schemas.completions import Completion, CompletionRequest
+from server.text_delta import collect
 from server.usage import UsageCounter
 
 router = APIRouter(tags=["completions"])
@@ -33,11 +34,11 @@ async def create_completion(
 async def _completion(
     services: Services, body: CompletionRequest, job: GenerationJob
 ) -> Completion:
-    usage = UsageCounter(job)
+    usage, writer = UsageCounter(job), CompletionWriter(body, job, services.logprobs)
     answers = await collect(services.generator.stream(job))
     for answer in answers:
         usage.add(answer)
-    choices = [_choice(answer) for answer in answers]
+    choices = [writer.choice(answer) for answer in answers]
     return Completion(**new_head("cmpl", body.model), choices=choices, usage=usage.usage())
 
 
@@ -46,14 +47,12 @@ async def _chunks(
 ) -> AsyncGenerator[Completion]:
     """The text of each answer as it comes; last the usage, if it was asked for."""
     head, usage = new_head("cmpl", body.model), UsageCounter(job)
+    writer = CompletionWriter(body, job, services.logprobs)
     async with aclosing(services.generator.stream(job)) as deltas:
         async for delta in deltas:
             usage.add(delta)
-            if delta.text or delta.finish_reason:
-                yield Completion(**head, choices=[_choice(delta)])
+            if not delta.is_empty:
+                counts = usage.usage() if body.continuous_usage else None
+                yield Completion(**head, choices=[writer.choice(delta)], usage=counts)
     if body.include_usage:
         yield Completion(**head, choices=[], usage=usage.usage())
-
-
-def _choice(delta: TextDelta) -> Choice:
-    return Choice(index=delta.index, text=delta.text, finish_reason=delta.finish_reason)

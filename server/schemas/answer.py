@@ -6,6 +6,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field
 
+from server.schemas.logprobs import PromptLogprobs
+
 
 class PromptTokensDetails(BaseModel):
     """Where prompt tokens came from."""
@@ -22,8 +24,12 @@ class Usage(BaseModel):
     prompt_tokens_details: PromptTokensDetails
 
 
-# A chunk without usage does not name the field at all.
-OptionalUsage = Annotated[Usage | None, Field(exclude_if=lambda usage: usage is None)]
+# What was not asked for is not named at all.
+OMITTED = Field(exclude_if=lambda value: value is None)
+OptionalUsage = Annotated[Usage | None, OMITTED]
+OptionalTokenIds = Annotated[list[int] | None, OMITTED]
+OptionalPromptLogprobs = Annotated[PromptLogprobs | None, OMITTED]
+StopReason = Annotated[str | int | None, OMITTED]  # the stop string or token, if it was one of ours
 EndReason = Literal["stop", "length"]
 
 

@@ -2,11 +2,19 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.schemas.answer import EndReason, OptionalUsage, Usage
+from server.schemas.answer import (
+    EndReason,
+    OptionalPromptLogprobs,
+    OptionalTokenIds,
+    OptionalUsage,
+    StopReason,
+    Usage,
+)
 from server.schemas.body import Body, Neutral, Text
 from server.schemas.common import SamplingFields
+from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
 
 
 class TextPart(Body):
@@ -54,7 +62,6 @@ class ChatCompletionRequest(SamplingFields):
         "audio": (),
         "function_call": ("none", "auto"),
         "functions": ([],),
-        "logprobs": (False,),
         "modalities": (["text"],),
         "parallel_tool_calls": (True, False),  # says nothing without tools
         "prediction": (),
@@ -62,18 +69,31 @@ class ChatCompletionRequest(SamplingFields):
         "response_format": ({"type": "text"},),
         "tool_choice": ("none", "auto"),
         "tools": ([],),
-        "top_logprobs": (0,),
         "verbosity": (),
         "web_search_options": (),
     }
 
     messages: list[Message] = Field(min_length=1)
     max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
+
+    @field_validator("top_logprobs")
+    @classmethod
+    def _belongs_to_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value and not info.data.get("logprobs"):
+            raise ValueError("allowed only when logprobs is true")
+        return value
 
     @property
     def token_limit(self) -> int | None:
         """Tokens that each answer may have; None: what the context leaves."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+
+    @property
+    def num_logprobs(self) -> int | None:
+        """Alternatives to list for each token; None: no logprobs at all."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
 
 class ResponseMessage(BaseModel):
@@ -89,8 +109,10 @@ class Choice(BaseModel):
 
     index: int
     message: ResponseMessage
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
     finish_reason: EndReason
+    stop_reason: StopReason = None
+    token_ids: OptionalTokenIds = None
 
 
 class ChatCompletion(BaseModel):
@@ -103,6 +125,8 @@ class ChatCompletion(BaseModel):
     choices: list[Choice]
     usage: Usage
     system_fingerprint: None = None
+    prompt_logprobs: OptionalPromptLogprobs = None
+    prompt_token_ids: OptionalTokenIds = None
 
 
 class RoleDelta(BaseModel):
@@ -123,8 +147,10 @@ class ChunkChoice(BaseModel):
 
     index: int
     delta: RoleDelta | ContentDelta
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
     finish_reason: EndReason | None = None
+    stop_reason: StopReason = None
+    token_ids: OptionalTokenIds = None
 
 
 class ChatCompletionChunk(BaseModel):
@@ -137,3 +163,4 @@ class ChatCompletionChunk(BaseModel):
     choices: list[ChunkChoice]
     usage: OptionalUsage = None
     system_fingerprint: None = None
+    prompt_token_ids: OptionalTokenIds = None  # in the first chunk

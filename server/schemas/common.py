@@ -5,18 +5,38 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from server.schemas.body import Body, Neutral
+from server.schemas.logprobs import MAX_LOGPROBS
 
 MAX_STOPS = 16
 MAX_CHOICES = 128
 SEED_LIMIT = 2**63
+MAX_DIGITS = 10  # of a token id
 
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _by_token_id(value: object) -> object:
+    """JSON writes all keys as strings."""
+    if not isinstance(value, dict):
+        return value
+    biases = {_token_id(str(key)): bias for key, bias in value.items()}
+    if len(biases) < len(value):
+        raise ValueError("names a token twice")
+    return biases
+
+
+def _token_id(key: str) -> int:
+    if not (key.isascii() and key.isdigit() and len(key) < MAX_DIGITS):
+        raise ValueError(f"the keys are token ids, found {key[:MAX_DIGITS]!r}")
+    return int(key)
+
+
 Stop = Annotated[str, Field(min_length=1)]
 Stops = Annotated[list[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+LogitBias = Annotated[dict[int, Bias], BeforeValidator(_by_token_id)]
 
 
 class StreamOptions(Body):
@@ -25,19 +45,15 @@ class StreamOptions(Body):
     neutral: ClassVar[Neutral] = {"include_obfuscation": (False,)}
 
     include_usage: bool = False
+    continuous_usage_stats: bool = False
 
 
 class SamplingFields(Body):
     """How to generate: the same for chat and for completions. ``None``: the model's default."""
 
-    neutral: ClassVar[Neutral] = {
-        "frequency_penalty": (0,),
-        "presence_penalty": (0,),
-        "repetition_penalty": (1,),
-        "logit_bias": ({},),
-        "min_tokens": (0,),
-        "stop_token_ids": ([],),
-    }
+    inert: ClassVar[frozenset[str]] = frozenset(
+        {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+    )
 
     model: str
     max_tokens: int | None = Field(None, ge=1)
@@ -45,12 +61,25 @@ class SamplingFields(Body):
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=-1, lt=2**31)
     min_p: float | None = Field(None, ge=0, le=1)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    repetition_penalty: float | None = Field(None, gt=0, le=2)
+    logit_bias: LogitBias | None = None
     seed: int | None = Field(None, ge=-SEED_LIMIT, lt=SEED_LIMIT)
-    stop: Stops | None = None
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)
+    priority: int | None = Field(None, ge=-(2**31), lt=2**31)
+
+    stop: Stops | None = None
+    stop_token_ids: list[int] | None = None
+    include_stop_str_in_output: bool | None = None
     ignore_eos: bool | None = None
+    min_tokens: int | None = Field(None, ge=0)
+    skip_special_tokens: bool | None = None
+
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    prompt_logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
+    return_token_ids: bool | None = None
 
     # Inert: these say who asks and how to account for it, never what to write.
     user: str | None = None
@@ -69,12 +98,39 @@ class SamplingFields(Body):
             raise ValueError("allowed only when stream is true")
         return value
 
+    @field_validator("prompt_logprobs")
+    @classmethod
+    def _belongs_to_no_stream(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("stream"):
+            raise ValueError("not available when stream is true")
+        return value
+
     @property
     def num_choices(self) -> int:
         """How many answers to each prompt."""
         return self.n or 1
 
     @property
+    def num_logprobs(self) -> int | None:
+        """Alternatives to list for each token; None: no logprobs at all."""
+        return None
+
+    @property
+    def num_prompt_logprobs(self) -> int | None:
+        """Alternatives to know for each token of the prompt; None: do not score it."""
+        return self.prompt_logprobs
+
+    @property
+    def lists_tokens(self) -> bool:
+        """Whether an answer tells its tokens, and not only their text."""
+        return self.num_logprobs is not None or bool(self.return_token_ids)
+
+    @property
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk of token counts."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def continuous_usage(self) -> bool:
+        """Whether every chunk of a stream has token counts."""
+        return self.stream_options is not None and self.stream_options.continuous_usage_stats

@@ -2,11 +2,18 @@
 
 from typing import Annotated, ClassVar, Literal, TypeGuard
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
-from server.schemas.answer import EndReason, OptionalUsage
+from server.schemas.answer import (
+    EndReason,
+    OptionalPromptLogprobs,
+    OptionalTokenIds,
+    OptionalUsage,
+    StopReason,
+)
 from server.schemas.body import Neutral, is_unicode
 from server.schemas.common import SamplingFields
+from server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
@@ -30,14 +37,25 @@ def _is_prompt(value: object) -> TypeGuard[Prompt]:
 class CompletionRequest(SamplingFields):
     """Prompts, as text or as token ids, for the model to continue."""
 
-    neutral: ClassVar[Neutral] = SamplingFields.neutral | {
-        "best_of": (1,),
-        "echo": (False,),
-        "logprobs": (),  # 0 asks for the logprob of each token
-        "suffix": ("",),
-    }
+    neutral: ClassVar[Neutral] = SamplingFields.neutral | {"best_of": (1,), "suffix": ("",)}
 
     prompt: Annotated[list[Prompt], BeforeValidator(_as_prompts)]
+    max_tokens: int | None = Field(None, ge=0)
+    logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
+    echo: bool | None = None
+
+    @property
+    def num_logprobs(self) -> int | None:
+        """Alternatives to list for each token; None: no logprobs at all."""
+        return self.logprobs
+
+    @property
+    def num_prompt_logprobs(self) -> int | None:
+        """An echo with logprobs scores the prompt; so does an answer without tokens."""
+        wanted = [self.prompt_logprobs]
+        if self.echo:
+            wanted += [self.logprobs, 0 if self.max_tokens == 0 else None]
+        return max((number for number in wanted if number is not None), default=None)
 
 
 class Choice(BaseModel):
@@ -45,8 +63,12 @@ class Choice(BaseModel):
 
     index: int
     text: str
-    logprobs: None = None
+    logprobs: CompletionLogprobs | None = None
     finish_reason: EndReason | None
+    stop_reason: StopReason = None
+    prompt_logprobs: OptionalPromptLogprobs = None
+    prompt_token_ids: OptionalTokenIds = None
+    token_ids: OptionalTokenIds = None
 
 
 class Completion(BaseModel):

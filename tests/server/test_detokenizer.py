@@ -40,6 +40,20 @@ def test_the_space_before_a_first_word_is_dropped_only_there() -> None:
     assert pieces(WORDS, [0, 1, 2, 0, 0]) == ["one", " two", "x", " one", " one", ""]
 
 
+def test_a_text_may_go_on_after_another() -> None:
+    assert Detokenizer(WORDS.decode).push(0) == "one"
+    assert Detokenizer(WORDS.decode, context=[1]).push(0) == " one"
+
+
+@pytest.mark.parametrize(("tokenizer", "encode"), BYTE_TOKENIZERS)
+def test_a_text_may_go_on_within_a_character(tokenizer: Tokenizer, encode: Encode) -> None:
+    for text in ("é", "x👍"):
+        *context, last = encode(text)
+        after = Detokenizer(tokenizer.decode, context)
+        assert [after.push(last), *map(after.push, encode("!日"))][:2] == [text[-1], "!"]
+        assert after.finish() == ""
+
+
 @pytest.mark.parametrize(("tokenizer", "encode"), BYTE_TOKENIZERS)
 def test_text_ends_inside_a_character(tokenizer: Tokenizer, encode: Encode) -> None:
     assert "".join(pieces(tokenizer, encode("aé")[:2])) == "a" + REPLACEMENT
@@ -74,6 +88,13 @@ def stopped(text: str, stops: list[str], size: int = 1) -> tuple[str, bool, str]
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_text_is_cut_before_a_stop_string(size: int) -> None:
     assert stopped("one END two", ["END"], size) == ("one ", True, "")
+
+
+def test_text_may_end_after_the_stop_string() -> None:
+    finder = StopFinder(["END"], keeps_stop=True)
+    assert finder.push("one EN") + finder.push("D two") == "one END"
+    assert finder.stop == "END"
+    assert finder.push("more") + finder.finish() == ""
 
 
 def test_the_earliest_stop_string_wins() -> None:

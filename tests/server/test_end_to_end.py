@@ -162,8 +162,8 @@ async def test_errors_are_the_client_s_own_types(client: openai.AsyncOpenAI) -> 
         await client.completions.create(model=MODEL, prompt="x" * 600)
     assert long.value.code == "context_length_exceeded"
     with pytest.raises(openai.BadRequestError) as unsupported:
-        await client.chat.completions.create(model=MODEL, messages=MESSAGES, logprobs=True)
-    assert unsupported.value.param == "logprobs"
+        await client.chat.completions.create(model=MODEL, messages=MESSAGES, store=True)
+    assert unsupported.value.param == "store"
 
 
 async def test_models(client: openai.AsyncOpenAI) -> None:

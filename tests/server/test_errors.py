@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.completions import CompletionRequest
 from server.settings import Settings
-from tests.server.scripted import make_settings
+from tests.server.scripted import MAX_CONTEXT, VOCAB_SIZE, make_settings
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
@@ -67,12 +67,33 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
             "messages[0].content[0].type",
         ),
         ({"tools": [{"type": "function"}]}, "tools"),
-        ({"frequency_penalty": 0.1}, "frequency_penalty"),
-        ({"presence_penalty": -1}, "presence_penalty"),
+        ({"frequency_penalty": 2.1}, "frequency_penalty"),
+        ({"presence_penalty": -2.1}, "presence_penalty"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
+        ({"repeat_penalty": 1.1}, "repeat_penalty"),  # llama-server's looks at a window only
         ({"presence_penalty": False}, "presence_penalty"),
         ({"logprobs": 0}, "logprobs"),
-        ({"logit_bias": {"1": 5}}, "logit_bias"),
-        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": False, "top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logit_bias": {"1": 101}}, "logit_bias[1]"),
+        ({"logit_bias": {"1": float("nan")}}, "logit_bias[1]"),
+        ({"logit_bias": {"one": 1}}, "logit_bias"),
+        ({"logit_bias": {"-1": 1}}, "logit_bias"),
+        ({"logit_bias": {"1": 1, "01": 2}}, "logit_bias"),
+        ({"logit_bias": {str(VOCAB_SIZE): 1}}, "logit_bias"),
+        ({"stop_token_ids": [VOCAB_SIZE]}, "stop_token_ids"),
+        ({"stop_token_ids": [-1]}, "stop_token_ids"),
+        ({"min_tokens": -1}, "min_tokens"),
+        ({"min_tokens": 5, "max_tokens": 4}, "min_tokens"),
+        ({"min_tokens": MAX_CONTEXT}, "min_tokens"),
+        ({"prompt_logprobs": 21}, "prompt_logprobs"),
+        ({"prompt_logprobs": -1}, "prompt_logprobs"),
+        ({"prompt_logprobs": 1, "stream": True}, "prompt_logprobs"),
+        ({"stream_options": {"continuous_usage_stats": True}}, "stream_options"),
+        ({"priority": 0.5}, "priority"),
+        ({"priority": 2**31}, "priority"),
+        ({"echo": True}, "echo"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"no_such_field": 1}, "no_such_field"),
@@ -99,8 +120,14 @@ async def test_a_field_that_cannot_be_honoured_is_named(
         ({"prompt": None}, "prompt"),
         ({"prompt": "\ud800"}, "prompt"),
         ({"prompt": ["x"] * 13}, "n"),
-        ({"echo": True}, "echo"),
-        ({"logprobs": 0}, "logprobs"),
+        ({"echo": 1}, "echo"),
+        ({"logprobs": 21}, "logprobs"),
+        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 1}, "top_logprobs"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 0, "logprobs": 1}, "max_tokens"),
+        ({"max_tokens": -1, "echo": True}, "max_tokens"),
+        ({"min_tokens": 17}, "min_tokens"),
         ({"best_of": 2}, "best_of"),
         ({"suffix": "x"}, "suffix"),
     ],
@@ -154,7 +181,12 @@ async def test_a_body_that_is_no_request(client: httpx.AsyncClient, content: byt
 
 @pytest.mark.parametrize(
     ("method", "url", "status"),
-    [("GET", "/nothing", 404), ("GET", CHAT, 405), ("POST", "/v1/models", 405), ("PUT", "/", 404)],
+    [
+        ("GET", "/nothing", 404),
+        ("GET", CHAT, 405),
+        ("POST", "/v1/models", 405),
+        ("PUT", "/no", 404),
+    ],
 )
 async def test_urls_that_are_not_served(
     client: httpx.AsyncClient, method: str, url: str, status: int

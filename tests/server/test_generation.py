@@ -8,7 +8,8 @@ import pytest
 
 from engine import AsyncEngine, GenerationError, SamplingParams
 from server.dependencies import Services
-from server.generation import GenerationJob, Outbox
+from server.generation import Outbox
+from server.job import GenerationJob
 from server.text_delta import TextDelta, collect
 from tests.server.scripted import SPECIAL, ScriptedModel, babbles, ids_of
 

@@ -43,7 +43,7 @@ def test_the_text_of_a_special_token_in_a_message_becomes_it(folder: Path) -> No
 
 def test_ids_beyond_the_vocabulary_are_no_text(folder: Path) -> None:
     tokenizer = Tokenizer.load(folder)
-    assert tokenizer.num_ids == VOCAB_SIZE
+    assert tokenizer.vocabulary.num_ids == VOCAB_SIZE
     assert tokenizer.decode([*ids_of("Hi"), VOCAB_SIZE + 7]) == "Hi"
 
 
