@@ -8,7 +8,8 @@ Nothing is locked, and neither ever waits for the other.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
@@ -21,12 +22,14 @@ from engine.config import EngineConfig
 from engine.core import EngineCore
 from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
 from engine.facts import Footprint, ModelInfo
+from engine.guide import Guide
 from engine.load import load_engine
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import Request, SamplingParams
 from engine.streams import Streams
 
 STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left
+MASK_THREADS = 2  # that compute what constraints allow, while the model runs
 
 T = TypeVar("T")
 
@@ -63,6 +66,7 @@ class AsyncEngine:
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
         self._streams = Streams()
+        self._masks = ThreadPoolExecutor(MASK_THREADS, "sterna-masks")  # starts none until needed
         self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_reason: str | None = None
@@ -115,6 +119,7 @@ class AsyncEngine:
         if self._thread.is_alive():
             self._inbox.put(_Stop())
             await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_SECONDS)
+        self._masks.shutdown(wait=False, cancel_futures=True)
 
     def check(self, num_prompt_tokens: int, max_tokens: int) -> None:
         """Refuse what could never be served: raises RequestError, ContextLengthError."""
@@ -155,13 +160,22 @@ class AsyncEngine:
         self, prompt_token_ids: list[int], params: SamplingParams, request_id: str
     ) -> Request:
         self.check(len(prompt_token_ids), params.max_tokens)
-        if not 0 <= min(prompt_token_ids) <= max(prompt_token_ids) < self._model.vocab_size:
-            raise RequestError(f"token ids must be from 0 to {self._model.vocab_size - 1}")
+        self._check_token_ids("token ids", prompt_token_ids)
+        self._check_token_ids("token ids in logit_bias", params.logit_bias)
+        self._check_token_ids("stop_token_ids", params.stop_token_ids)
         if not params.ignore_eos:
             stops = params.stop_token_ids | self._model.eos_token_ids
             params = replace(params, stop_token_ids=stops)
         seed = secrets.randbits(64) if params.seed is None else params.seed
-        return Request(request_id, list(prompt_token_ids), params, seed)
+        request = Request(request_id, list(prompt_token_ids), params, seed)
+        if params.constraint is not None:
+            request.guide = Guide(params.constraint, self._model.vocab_size, self._masks)
+        return request
+
+    def _check_token_ids(self, name: str, token_ids: Collection[int]) -> None:
+        limit = self._model.vocab_size
+        if token_ids and not 0 <= min(token_ids) <= max(token_ids) < limit:
+            raise RequestError(f"{name} must be from 0 to {limit - 1}")
 
     def _run(self) -> None:
         """Step until told to stop: what the engine thread does, with all methods below."""

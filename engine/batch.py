@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from engine.request import Request
+from engine.logprobs import TokenLogprob
+from engine.request import FinishReason, Request
+
+NOT_FINITE = "the model's output is not finite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,18 @@ class BatchEntry:
         """True when this step reaches the request's last token, so its logits give a new one."""
         return self.num_tokens == self.request.num_pending_tokens
 
+    @property
+    def num_scored(self) -> int:
+        """How many of its tokens have logits that score the prompt token after them."""
+        return self.request.num_scored(self.num_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class SampledToken:
-    """The token chosen for one entry that samples; None when its logits were not finite."""
+    """The token chosen for one entry that samples; or none, and how its request ends."""
 
     token_id: int | None
     logprob: float
+    top_logprobs: tuple[TokenLogprob, ...] = ()
+    end: FinishReason = FinishReason.ERROR  # without a token
+    failure: str = NOT_FINITE  # what the error was

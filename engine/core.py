@@ -7,7 +7,7 @@ from typing import Protocol
 from engine.batch import BatchEntry, SampledToken
 from engine.facts import Footprint
 from engine.outputs import EngineStats, Histogram, RequestFailed, TokenOutput, TokenTimes
-from engine.request import Request
+from engine.request import FinishReason, Request
 from engine.scheduler import Scheduler
 
 STEP_TOKEN_BOUNDS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # as vLLM's
@@ -66,7 +66,8 @@ class EngineCore:
         self._note_first_run(batch)
         sampled = self._runner.run(batch)
         sampled_at = self._clock()
-        grown = self._scheduler.update(batch, [token.token_id for token in sampled])
+        tokens = [token.end if token.token_id is None else token.token_id for token in sampled]
+        grown = self._scheduler.update(batch, tokens)
         self._num_steps += 1
         self._step_tokens = self._step_tokens.plus(sum(entry.num_tokens for entry in batch))
         return [self._output(r, token, sampled_at) for r, token in zip(grown, sampled, strict=True)]
@@ -105,8 +106,9 @@ class EngineCore:
     ) -> TokenOutput | RequestFailed:
         if request.finish_reason:
             del self._requests[request.request_id]
-        if token.token_id is None:
-            return RequestFailed(request.request_id, "the model's output is not finite")
+        if request.finish_reason is FinishReason.ERROR:
+            return RequestFailed(request.request_id, token.failure)
+        scores, request.prompt_logprobs = request.prompt_logprobs, None  # told once
         assert request.scheduled_at is not None, "it has just run"
         return TokenOutput(
             request.request_id,
@@ -114,5 +116,7 @@ class EngineCore:
             token.logprob,
             request.num_cached_tokens or 0,
             request.finish_reason,
+            token.top_logprobs,
+            None if scores is None else tuple(scores),
             times=TokenTimes(request.queued_at, request.scheduled_at, sampled_at),
         )

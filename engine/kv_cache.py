@@ -36,9 +36,9 @@ class KVCache:
     def share_prefix(self, request: Request) -> None:
         """Start the block table with the blocks that already hold the request's prefix.
 
-        The last token is always left to compute, because its logits are needed.
+        Tokens whose logits are needed are left to compute: the last, and a prompt's to be scored.
         """
-        for index in range((len(request.token_ids) - 1) // self.block_tokens):
+        for index in range(request.next_logits_position // self.block_tokens):
             block = self._pool.share(self._block_hash(request, index))
             if block is None:
                 break

@@ -19,7 +19,7 @@ from engine.model import bitnet
 from engine.model.config import ModelConfig
 from engine.model.weights import ModelWeights, load_weights
 from engine.model_runner import ModelRunner
-from engine.scheduler import Scheduler
+from engine.scheduler import MAX_SCORED_ROWS, Scheduler
 
 Progress = Callable[[str, int, int], None]
 
@@ -119,9 +119,9 @@ def _build_program(
     num_blocks: int,
 ) -> Program:
     shape = bitnet.attention_shape(weights.config, max_context_tokens, num_blocks, config.kv_dtype)
-    tokens, requests = config.max_batch_tokens, config.max_batch_requests
+    max_tokens, max_logits = config.max_batch_tokens, config.max_batch_requests + MAX_SCORED_ROWS
     try:
-        program = create_program(config.backend, shape, num_threads, tokens, requests)
+        program = create_program(config.backend, shape, num_threads, max_tokens, max_logits)
     except MemoryError:  # a share of free memory fits: this was asked for
         raise ConfigError(
             f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "

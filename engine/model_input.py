@@ -13,7 +13,11 @@ Ints = NDArray[np.int32]
 
 
 def build_step(batch: Sequence[BatchEntry]) -> Step:
-    """Lay the pending tokens of a batch one after the other: T tokens of R requests, S sample."""
+    """Lay the pending tokens of a batch one after the other: T tokens of R requests.
+
+    S of them give logits: the last token of each entry that samples, in order, and then those that
+    score a prompt, entry by entry.
+    """
     num_tokens = np.array([entry.num_tokens for entry in batch], np.int32)
     starts = np.array([entry.request.num_computed_tokens for entry in batch], np.int32)
     query_starts = np.zeros(len(batch) + 1, np.int32)
@@ -29,8 +33,21 @@ def build_step(batch: Sequence[BatchEntry]) -> Step:
         block_tables=tables,
         query_starts=query_starts,
         context_lens=starts + num_tokens,
-        logit_rows=query_starts[1:][samples] - 1,
+        logit_rows=np.concatenate(
+            [query_starts[1:][samples] - 1, *_scoring_rows(batch, query_starts)]
+        ),
     )
+
+
+def _scoring_rows(batch: Sequence[BatchEntry], query_starts: Ints) -> list[Ints]:
+    """Return the rows of T that score a prompt, of each entry that has any."""
+    rows = []
+    for entry, start in zip(batch, query_starts.tolist(), strict=False):
+        request = entry.request
+        if request.prompt_logprobs is not None and entry.num_scored:
+            first = start + request.next_logits_position - request.num_computed_tokens
+            rows.append(np.arange(first, first + entry.num_scored, dtype=np.int32))
+    return rows
 
 
 def _pending(entry: BatchEntry) -> list[int]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from engine.batch import BatchEntry, SampledToken
 from engine.kernels import Program
 from engine.model_input import build_step
-from engine.sampler import build_sampling
+from engine.prompt_scores import score_prompts
+from engine.row_sampler import sample_rows
 
 
 class ModelRunner:
@@ -15,11 +16,12 @@ class ModelRunner:
         self._program = program
 
     def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
-        """Compute the tokens of every entry; return one token per entry that samples, in order."""
+        """Compute the tokens of every entry; return one token per entry that samples, in order.
+
+        What the logits tell of a prompt is added to its request's ``prompt_logprobs``.
+        """
         logits = self._program.run(build_step(batch))
-        sampling = build_sampling([entry.request for entry in batch if entry.samples])
-        token_ids, logprobs = self._program.sample(logits, sampling)
-        return [
-            SampledToken(None if token_id < 0 else token_id, logprob)  # < 0: not finite
-            for token_id, logprob in zip(token_ids.tolist(), logprobs.tolist(), strict=True)
-        ]
+        requests = [entry.request for entry in batch if entry.samples]
+        if len(logits) > len(requests):
+            score_prompts(self._program, logits[len(requests) :], batch)
+        return sample_rows(self._program, logits[: len(requests)], requests)

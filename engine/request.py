@@ -8,6 +8,9 @@ from math import inf
 
 from engine.constraint import Constraint
 from engine.errors import RequestError
+from engine.guide import Guide
+from engine.logprobs import PromptLogprob
+from engine.token_counts import TokenCounts
 
 MAX_LOGPROBS = 20  # alternatives to a token
 MAX_BIAS = 100.0
@@ -49,7 +52,7 @@ class SamplingParams:
     num_logprobs: int = 0  # alternatives that each output lists, at most 20
     prompt_logprobs: int | None = None  # the same for each prompt token; None: prompt not scored
     priority: int = 0  # lower first; see Scheduler
-    constraint: Constraint | None = None
+    constraint: Constraint | None = None  # stop tokens end it, else it ends when fulfilled
 
     def __post_init__(self) -> None:
         for name, valid in (
@@ -69,6 +72,11 @@ class SamplingParams:
         ):
             if not valid:
                 raise RequestError(f"{name} is out of range: {getattr(self, name)}")
+
+    @property
+    def has_penalties(self) -> bool:
+        """True when tokens that have occurred change what comes next."""
+        return (self.presence_penalty, self.frequency_penalty, self.repetition_penalty) != (0, 0, 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -91,9 +99,27 @@ class Request:
     finish_reason: FinishReason | None = None
     queued_at: float = 0.0  # monotonic seconds, as is the next
     scheduled_at: float | None = None  # in a batch for the first time
+    guide: Guide | None = None  # of its constraint
+    token_counts: TokenCounts | None = None  # if it has penalties
+    prompt_logprobs: list[PromptLogprob] | None = None  # of the prompt tokens scored so far
+    rank: tuple[float, int] = (0.0, 0)  # unique in the scheduler: lower is more urgent
+    is_plain: bool = field(init=False)  # the model's logits are all that it asks for
 
     def __post_init__(self) -> None:
+        params = self.params
         self.num_prompt_tokens = len(self.token_ids)
+        if params.has_penalties:
+            self.token_counts = TokenCounts(self.token_ids)
+        if params.prompt_logprobs is not None:
+            self.prompt_logprobs = [PromptLogprob(self.token_ids[0], None)]
+        self.is_plain = not (
+            params.has_penalties
+            or params.logit_bias
+            or params.min_tokens
+            or params.num_logprobs
+            or params.prompt_logprobs is not None
+            or params.constraint is not None
+        )
 
     @property
     def num_pending_tokens(self) -> int:
@@ -105,10 +131,26 @@ class Request:
         """Tokens sampled so far."""
         return len(self.token_ids) - self.num_prompt_tokens
 
+    @property
+    def next_logits_position(self) -> int:
+        """The first position whose logits are needed: the last, unless the prompt is scored."""
+        if self.prompt_logprobs is None or len(self.prompt_logprobs) == self.num_prompt_tokens:
+            return len(self.token_ids) - 1
+        return len(self.prompt_logprobs) - 1
+
+    def num_scored(self, num_tokens: int) -> int:
+        """How many of the next ``num_tokens`` pending tokens give a prompt token its logprob."""
+        end = min(self.num_computed_tokens + num_tokens, self.num_prompt_tokens - 1)
+        return max(0, end - self.next_logits_position)
+
     def append(self, token_id: int) -> None:
         """Add a sampled token and decide whether the request is finished."""
         self.token_ids.append(token_id)
+        if self.token_counts is not None:
+            self.token_counts.add(token_id)
         if token_id in self.params.stop_token_ids:
             self.finish_reason = FinishReason.STOP
         elif self.num_output_tokens >= self.params.max_tokens:
             self.finish_reason = FinishReason.LENGTH
+        elif self.guide is not None:
+            self.guide.advance(token_id)

@@ -11,13 +11,15 @@ from engine.kernels.native import NativeProgram
 from engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
 from engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
 from engine.kernels.reference_program import ReferenceProgram
-from engine.kernels.step import CACHE_TOKENS, Sampling, Step
+from engine.kernels.step import BANNED, CACHE_TOKENS, Logprobs, Sampling, Step
 
 __all__ = [
+    "BANNED",
     "CACHE_TOKENS",
     "AttentionShape",
     "Int8Table",
     "KVDtype",
+    "Logprobs",
     "NativeProgram",
     "PackedTernary",
     "Program",

@@ -86,3 +86,11 @@ class Program:
         tokens: NDArray[np.int32],
         logprobs: NDArray[np.float32],
     ) -> None: ...
+    def logprobs(
+        self,
+        logits: NDArray[np.float32],
+        tokens: NDArray[np.int32],
+        logprobs: NDArray[np.float32],
+        top_tokens: NDArray[np.int32],
+        top_logprobs: NDArray[np.float32],
+    ) -> None: ...

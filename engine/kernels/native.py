@@ -10,7 +10,7 @@ from engine.kernels import _native
 from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary
 from engine.kernels.program import AttentionShape, QuantizedRows, Rows
-from engine.kernels.step import Floats, Ints, Sampling, Step
+from engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
 
 
 class NativeProgram:
@@ -183,6 +183,19 @@ class NativeProgram:
             logprobs,
         )
         return tokens, logprobs
+
+    def logprobs(self, logits: Floats, token_ids: Ints, num_top: int) -> Logprobs:
+        """See ``Program``."""
+        shape = (len(logits), num_top)
+        result = Logprobs(
+            np.empty(len(logits), np.float32),
+            np.empty(shape, np.int32),
+            np.empty(shape, np.float32),
+        )
+        self._program.logprobs(
+            logits, token_ids, result.of_tokens, result.top_token_ids, result.top_logprobs
+        )
+        return result
 
     def _record_matmul(
         self, x: QuantizedRows, weight: PackedTernary, out: Rows, *, accumulate: bool

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary
-from engine.kernels.step import Floats, Ints, Sampling, Step
+from engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
 
 KVDtype = Literal["float16", "float32", "int8"]
 
@@ -66,7 +66,7 @@ class AttentionShape:
 
 
 class Program(Protocol):
-    """Operations to record, in order of execution, and two to call: ``run`` and ``sample``.
+    """Operations to record, in order of execution; ``run`` them, and ``sample`` what comes out.
 
     T, S, K and so on are as in ``Step``. Weights are kept by reference.
     """
@@ -122,7 +122,14 @@ class Program(Protocol):
         """Draw a token from each row of logits [S, V].
 
         Returns token ids [S], and their natural log-probabilities [S] before temperature and
-        filters. The id is -1 where the logits are not all finite.
+        filters. The id is -1 where the logits are not all finite, or are all BANNED.
+        """
+
+    def logprobs(self, logits: Floats, token_ids: Ints, num_top: int) -> Logprobs:
+        """Tell the log-probability of one token for each row of logits [S, V], and the likeliest.
+
+        That of the token that ``sample`` draws is the same to the last bit. Equal logits rank by
+        token id, low first.
         """
 
     @property

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary, unpack_ternary
+from engine.kernels.step import BANNED
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -106,7 +107,7 @@ def sample(
     logits: Tensor, temperature: float, top_k: int, top_p: float, min_p: float, uniform: float
 ) -> tuple[int, float]:
     """Draw a token from logits [V]; see ``Sampling``. Returns its id and log-probability."""
-    if not torch.isfinite(logits).all():
+    if not torch.isfinite(logits).all() or logits.max() == BANNED:
         return -1, float("nan")
     logits = logits.double()
     token = (
@@ -117,17 +118,34 @@ def sample(
     return token, float(logits.log_softmax(-1)[token])
 
 
+def logprobs(logits: Tensor, token_id: int, num_top: int) -> tuple[float, list[int], list[float]]:
+    """Return the token's log-probability, and ids and log-probabilities of the likeliest.
+
+    logits: [V]. All are NaN, and the ids -1, where the logits are not all finite, or end.
+    """
+    nan = float("nan")
+    if not torch.isfinite(logits).all():
+        return nan, [-1] * num_top, [nan] * num_top
+    values = logits.double().log_softmax(-1)
+    top = torch.sort(logits, descending=True, stable=True).indices[:num_top].tolist()
+    missing = num_top - len(top)
+    top_values = [float(values[i]) for i in top]
+    return float(values[token_id]), top + [-1] * missing, top_values + [nan] * missing
+
+
 def _draw(
     logits: Tensor, temperature: float, top_k: int, top_p: float, min_p: float, uniform: float
 ) -> int:
     ranked, order = torch.sort(logits, descending=True, stable=True)
     weights = ((ranked - ranked[0]) / temperature).exp()
     kept = ranked >= ranked[0] + temperature * torch.tensor(min_p, dtype=torch.float64).log()
+    kept &= ranked > BANNED
     if top_k:
         kept[top_k:] = False
     weights = weights * kept
     before = weights.cumsum(0) - weights
     weights = weights * (before < top_p * weights.sum()) if top_p < 1 else weights
     by_id = torch.zeros_like(weights).scatter(0, order, weights)
-    passed = by_id.cumsum(0) > uniform * by_id.sum()
+    sums = by_id.cumsum(0)
+    passed = sums > uniform * sums[-1]  # some do, as uniform < 1: never a token of weight 0
     return int(passed.int().argmax())

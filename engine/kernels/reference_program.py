@@ -13,7 +13,7 @@ from engine.kernels import reference
 from engine.kernels.int8_table import Int8Table
 from engine.kernels.packing import PackedTernary
 from engine.kernels.program import AttentionShape, QuantizedRows, Rows
-from engine.kernels.step import CACHE_TOKENS, Floats, Ints, Sampling, Step
+from engine.kernels.step import CACHE_TOKENS, Floats, Ints, Logprobs, Sampling, Step
 
 
 class ReferenceProgram:
@@ -204,6 +204,19 @@ class ReferenceProgram:
         ]
         tokens, logprobs = zip(*drawn, strict=True) if drawn else ((), ())
         return np.array(tokens, np.int32), np.array(logprobs, np.float32)
+
+    def logprobs(self, logits: Floats, token_ids: Ints, num_top: int) -> Logprobs:
+        """See ``Program``."""
+        rows = [
+            reference.logprobs(torch.from_numpy(row), int(token_id), num_top)
+            for row, token_id in zip(logits, token_ids, strict=True)
+        ]
+        shape = (len(rows), num_top)
+        return Logprobs(
+            np.array([of_token for of_token, _, _ in rows], np.float32),
+            np.array([ids for _, ids, _ in rows], np.int32).reshape(shape),
+            np.array([logprobs for _, _, logprobs in rows], np.float32).reshape(shape),
+        )
 
     @property
     def _attention_shape(self) -> AttentionShape:

@@ -29,6 +29,9 @@ class Step:
     logit_rows: Ints  # [S]: rows of T
 
 
+BANNED = float(np.finfo(np.float32).min)  # as a logit: a token that must not be drawn
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to draw a token from each of S rows of logits. Contiguous arrays of length S.
@@ -41,3 +44,12 @@ class Sampling:
     top_p: Floats  # in (0, 1]
     min_p: Floats  # in [0, 1]
     uniform: NDArray[np.float64]  # in [0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """Natural log-probabilities from S rows of logits; all NaN where a row is not finite."""
+
+    of_tokens: Floats  # [S]: of the tokens asked for
+    top_token_ids: Ints  # [S, k]: the likeliest, best first; -1 past the end of the vocabulary
+    top_logprobs: Floats  # [S, k]

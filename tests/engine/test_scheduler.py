@@ -194,7 +194,7 @@ def test_request_without_a_token_ends_with_error_and_its_blocks_are_not_shared()
     bad, good = make_request("a", 9), make_request("b", 3)
     scheduler.add(bad)
     scheduler.add(good)
-    scheduler.update(scheduler.schedule(), [None, 7])
+    scheduler.update(scheduler.schedule(), [FinishReason.ERROR, 7])
     assert bad.finish_reason is FinishReason.ERROR
     assert bad.num_output_tokens == 0
     assert good.token_ids[-1] == 7

@@ -18,6 +18,11 @@ using Ints = Array<const int32_t, 1>;
 using Floats = Array<const float, 1>;
 using Words = Array<const uint16_t, 2>;  // bfloat16, viewed as integers
 using Matrix = Array<const float, 2>;
+using Logits = nb::ndarray<const float, nb::ndim<2>, nb::device::cpu>;  // contiguous rows
+
+void require_rows(const Logits& logits, const char* message) {
+  if (logits.shape(1) == 0 || logits.stride(1) != 1) throw nb::value_error(message);
+}
 
 std::vector<float> copy(Floats a) { return {a.data(), a.data() + a.size()}; }
 
@@ -73,15 +78,14 @@ void run(Program& program, Ints token_ids, Ints positions, Ints slots,
   program.run(step);
 }
 
-void sample(Program& program, nb::ndarray<const float, nb::ndim<2>, nb::device::cpu> logits,
-            Floats temperature, Ints top_k, Floats top_p, Floats min_p,
-            Array<const double, 1> uniform, Array<int32_t, 1> tokens, Array<float, 1> logprobs) {
+void sample(Program& program, Logits logits, Floats temperature, Ints top_k, Floats top_p,
+            Floats min_p, Array<const double, 1> uniform, Array<int32_t, 1> tokens,
+            Array<float, 1> logprobs) {
   const size_t n = logits.shape(0);
   for (size_t size : {temperature.size(), top_k.size(), top_p.size(), min_p.size(), uniform.size(),
                       tokens.size(), logprobs.size()})
     if (size != n) throw nb::value_error("sample: arrays differ in length");
-  if (logits.shape(1) == 0 || logits.stride(1) != 1)
-    throw nb::value_error("sample: logits must be contiguous rows");
+  require_rows(logits, "sample: logits must be contiguous rows");
   std::vector<SamplingRow> rows(n);
   std::vector<SampledToken> out(n);
   for (size_t i = 0; i < n; ++i)
@@ -93,6 +97,24 @@ void sample(Program& program, nb::ndarray<const float, nb::ndim<2>, nb::device::
   }
   for (size_t i = 0; i < n; ++i)
     tokens.data()[i] = out[i].token, logprobs.data()[i] = out[i].logprob;
+}
+
+void logprobs(Program& program, Logits logits, Ints tokens, Array<float, 1> out,
+              Array<int32_t, 2> top_tokens, Array<float, 2> top_logprobs) {
+  const size_t n = logits.shape(0), count = top_tokens.shape(1);
+  if (tokens.size() != n || out.size() != n || top_tokens.shape(0) != n ||
+      top_logprobs.shape(0) != n || top_logprobs.shape(1) != count)
+    throw nb::value_error("logprobs: arrays differ in length");
+  require_rows(logits, "logprobs: logits must be contiguous rows");
+  const std::vector<int32_t> ids(tokens.data(), tokens.data() + n);
+  std::vector<TokenLogprob> top(n * count);
+  {
+    nb::gil_scoped_release unlock;
+    program.logprobs(logits.data(), size_t(logits.stride(0)), logits.shape(1), ids, count,
+                     out.data(), top.data());
+  }
+  for (size_t i = 0; i < n * count; ++i)
+    top_tokens.data()[i] = top[i].token, top_logprobs.data()[i] = top[i].logprob;
 }
 
 std::vector<std::string> supported_isas() {
@@ -212,5 +234,8 @@ NB_MODULE(_native, m) {
       .def("sample", sample, nb::arg("logits").noconvert(), nb::arg("temperature").noconvert(),
            nb::arg("top_k").noconvert(), nb::arg("top_p").noconvert(), nb::arg("min_p").noconvert(),
            nb::arg("uniform").noconvert(), nb::arg("tokens").noconvert(),
-           nb::arg("logprobs").noconvert());
+           nb::arg("logprobs").noconvert())
+      .def("logprobs", logprobs, nb::arg("logits").noconvert(), nb::arg("tokens").noconvert(),
+           nb::arg("logprobs").noconvert(), nb::arg("top_tokens").noconvert(),
+           nb::arg("top_logprobs").noconvert());
 }

@@ -176,6 +176,21 @@ void Program::sample(const float* logits, size_t stride, size_t n,
   seconds_["sample"] += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+void Program::logprobs(const float* logits, size_t stride, size_t n,
+                       const std::vector<int32_t>& tokens, size_t count, float* out,
+                       TokenLogprob* top) {
+  for (int32_t token : tokens)
+    require(token >= 0 && size_t(token) < n, "logprobs: token id out of range");
+  const Clock::time_point start = Clock::now();
+  std::atomic<size_t> next{0};
+  pool_.run([&](int worker) {
+    for (size_t i; (i = next.fetch_add(1)) < tokens.size();)
+      out[i] = samplers_[size_t(worker)].logprobs(logits + i * stride, n, tokens[i], count,
+                                                  top + i * count);
+  });
+  seconds_["logprobs"] += std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 void Program::record(const char* kind, std::unique_ptr<Op> op) {
   ops_.push_back({kind, std::move(op)});
 }

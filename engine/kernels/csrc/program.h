@@ -57,6 +57,11 @@ class Program {
   void sample(const float* logits, size_t stride, size_t n, const std::vector<SamplingRow>& rows,
               SampledToken* out);
 
+  // Of row i: the logprob of tokens[i], and the `count` likeliest tokens; see Sampler::logprobs.
+  // out: [rows], top: [rows, count].
+  void logprobs(const float* logits, size_t stride, size_t n, const std::vector<int32_t>& tokens,
+                size_t count, float* out, TokenLogprob* top);
+
   const KernelTable& kernels() const { return kernels_; }
   int num_threads() const { return pool_.size(); }
   size_t kv_cache_bytes() const { return cache_ ? cache_->bytes() : 0; }

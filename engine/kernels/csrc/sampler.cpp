@@ -6,12 +6,30 @@
 
 SampledToken Sampler::sample(const float* logits, size_t n, const SamplingRow& row) {
   const float largest = kernels_.largest(logits, n);
-  if (!isfinite(largest)) return {-1, NAN};
+  if (!isfinite(largest) || largest == kBanned) return {-1, NAN};
   const int32_t token = row.temperature > 0
                             ? draw(logits, n, largest, row)
                             : int32_t(std::find(logits, logits + n, largest) - logits);
   const double total = kernels_.sum_exp(logits, n, largest, 1.0f);
   return {token, float(double(logits[token]) - double(largest) - log(total))};
+}
+
+float Sampler::logprobs(const float* logits, size_t n, int32_t token, size_t count,
+                        TokenLogprob* top) {
+  const float largest = kernels_.largest(logits, n);
+  std::fill(top, top + count, TokenLogprob{-1, NAN});
+  if (!isfinite(largest)) return NAN;
+  const double log_total = log(kernels_.sum_exp(logits, n, largest, 1.0f));
+  const auto logprob = [&](int32_t id) {  // as in sample(), to the last bit
+    return float(double(logits[id]) - double(largest) - log_total);
+  };
+  if (count) {
+    collect(logits, n, largest, 1.0f, top_k_bound(logits, n, count));
+    const size_t num_top = std::min(count, kept_.size());
+    std::partial_sort(kept_.begin(), kept_.begin() + long(num_top), kept_.end(), ranks_before);
+    for (size_t i = 0; i < num_top; ++i) top[i] = {kept_[i].token, logprob(kept_[i].token)};
+  }
+  return logprob(token);
 }
 
 int32_t Sampler::draw(const float* logits, size_t n, float largest, const SamplingRow& row) {
@@ -44,11 +62,18 @@ int32_t Sampler::draw_unfiltered(const float* logits, size_t n, float largest,
   row_.resize(n);
   kernels_.exp_row(logits, n, largest, 1.0f / row.temperature, row_.data());
   double total = 0;
-  for (float weight : row_) total += double(weight);
+  size_t last = 0;
+  for (size_t i = 0; i < n; ++i) {
+    if (logits[i] == kBanned)
+      row_[i] = 0.0f;
+    else
+      last = i;
+    total += double(row_[i]);
+  }
   double left = row.uniform * total;
   for (size_t i = 0; i < n; ++i)
     if ((left -= double(row_[i])) < 0) return int32_t(i);
-  return int32_t(n - 1);
+  return int32_t(last);
 }
 
 // The k-th largest of the maxima of small groups: at least k logits reach it, and few more.
@@ -64,6 +89,7 @@ double Sampler::top_k_bound(const float* logits, size_t n, size_t k) {
 
 void Sampler::collect(const float* logits, size_t n, float largest, float temperature,
                       double bound) {
+  bound = std::max(bound, double(nextafterf(kBanned, 0.0f)));
   kept_.clear();
   for (size_t i = 0; i < n; ++i)
     if (double(logits[i]) >= bound)

@@ -1,8 +1,13 @@
 // Draws a token from one row of logits. Never sorts the vocabulary: every step is linear in it.
 #pragma once
+#include <float.h>
+
 #include <vector>
 
 #include "kernel_table.h"
+
+// A token with this logit is never drawn, at no temperature.
+constexpr float kBanned = -FLT_MAX;
 
 // The filters apply in the order min_p, top_k, top_p; equal logits rank by token id, low first.
 struct SamplingRow {
@@ -14,8 +19,13 @@ struct SamplingRow {
 };
 
 struct SampledToken {
-  int32_t token;  // -1 where the logits are not all finite
+  int32_t token;  // -1 where the logits are not all finite, or ban every token
   float logprob;  // natural log of its probability before temperature and filters
+};
+
+struct TokenLogprob {
+  int32_t token;
+  float logprob;
 };
 
 // Holds scratch memory: one for each thread.
@@ -23,6 +33,11 @@ class Sampler {
  public:
   explicit Sampler(const KernelTable& kernels) : kernels_(kernels) {}
   SampledToken sample(const float* logits, size_t n, const SamplingRow& row);
+
+  // Returns the logprob of `token`, and writes the `count` likeliest tokens, best first; past the
+  // end of the vocabulary their ids are -1. Every logprob is NaN where the logits are not all
+  // finite.
+  float logprobs(const float* logits, size_t n, int32_t token, size_t count, TokenLogprob* top);
 
  private:
   struct Candidate {

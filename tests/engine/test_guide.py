@@ -1,0 +1,63 @@
+"""A guide's masks are its matcher's, computed on another thread; what raises is told, not lost."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, get_ident
+
+import pytest
+
+from engine.guide import Guide
+from tests.engine.matchers import Rule, RuleMatcher, broken, even
+
+VOCAB_SIZE = 70  # three words, not all of the last
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as executor:
+        yield executor
+
+
+def allowed(guide: Guide) -> set[int]:
+    assert guide.failure() is None
+    assert len(guide.mask) == 12
+    return {v for v in range(96) if guide.mask[v // 8] >> v % 8 & 1}
+
+
+def test_mask_follows_the_tokens(executor: ThreadPoolExecutor) -> None:
+    rising = Rule(VOCAB_SIZE, lambda token_id, tokens: token_id > max(tokens, default=-1), length=3)
+    guide = Guide(rising, VOCAB_SIZE, executor)
+    assert allowed(guide) == set(range(VOCAB_SIZE))
+    guide.advance(5)
+    assert allowed(guide) == set(range(6, VOCAB_SIZE))
+    guide.advance(60)
+    guide.failure()
+    assert not guide.is_finished
+    guide.advance(61)
+    assert guide.failure() is None
+    assert guide.is_finished
+
+
+def test_engine_thread_does_not_wait_until_it_needs_the_mask(executor: ThreadPoolExecutor) -> None:
+    gate = Event()
+    slow = Rule(VOCAB_SIZE, lambda token_id, _: gate.wait(60) and token_id == 3)
+    guide = Guide(slow, VOCAB_SIZE, executor)  # would never return, if it waited
+    gate.set()
+    assert allowed(guide) == {3}
+    assert isinstance(guide._matcher, RuleMatcher)
+    assert get_ident() not in guide._matcher.threads
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_error_of_a_matcher_is_told(executor: ThreadPoolExecutor, after: int) -> None:
+    guide = Guide(broken(VOCAB_SIZE, after), VOCAB_SIZE, executor)
+    if after:
+        assert guide.failure() is None
+        guide.advance(1)
+    assert guide.failure() == "the constraint failed: the grammar is broken"
+
+
+def test_token_that_the_matcher_refuses_is_an_error(executor: ThreadPoolExecutor) -> None:
+    guide = Guide(even(VOCAB_SIZE), VOCAB_SIZE, executor)
+    guide.advance(3)
+    assert "did not allow" in str(guide.failure())
