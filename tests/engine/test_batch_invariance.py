@@ -2,19 +2,23 @@
 
 Real kernels, every instruction set of this CPU. The company: 32 requests of mixed lengths and
 sampling, some with a common prefix, that arrive at random, are computed in chunks of random size by
-two threads, and preempt each other in a cache that is far too small for all of them.
+two threads, and preempt each other in a cache that is far too small for all of them. Three in four
+also ask for penalties, biases, logprobs, a constraint, a priority, or all at once.
 
 The reference backend does not promise this: torch sums in an order that depends on the shape.
 """
 
 import random
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import pytest
 
 from engine.core import EngineCore
 from engine.facts import Footprint
+from engine.guide import Guide
 from engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
 from engine.kv_cache import KVCache
 from engine.model.bitnet import attention_shape, record
@@ -23,16 +27,18 @@ from engine.model_runner import ModelRunner
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import Request, SamplingParams
 from engine.scheduler import Scheduler
+from tests.engine.matchers import Rule
 from tests.engine.random_weights import Shape, random_weights
 
 NUM_REQUESTS = 32
 MAX_CONTEXT = 256
 MAX_BATCH_TOKENS = 96
 MAX_BATCH_REQUESTS = 12
+MAX_SCORED_ROWS = 40
 NUM_BLOCKS = 24  # MAX_CONTEXT tokens take 16
 FOOTPRINT = Footprint(0, 0, "", "native", 1)
 
-Output = tuple[int | None, str]  # token id, and the logprob with all its bits
+Output = tuple[int | None, str]  # token id, and all logprobs with all their bits
 
 
 EVEN = Shape(hidden_size=192, mlp_size=448, num_heads=4, num_kv_heads=2, head_size=48)
@@ -55,7 +61,10 @@ class Engine:
     def __init__(self, model: Model, isa: str, num_threads: int) -> None:
         weights, kv_dtype = model
         shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS, kv_dtype)
-        self._program = NativeProgram(shape, num_threads, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS, isa)
+        max_logits = MAX_BATCH_REQUESTS + MAX_SCORED_ROWS
+        self._program = NativeProgram(shape, num_threads, MAX_BATCH_TOKENS, max_logits, isa)
+        self._vocab_size = weights.config.vocab_size
+        self._masks = ThreadPoolExecutor(2)
         assert self._program.isa == isa
         record(self._program, weights)
 
@@ -64,27 +73,46 @@ class Engine:
     ) -> tuple[dict[str, list[Output]], EngineStats]:
         """Run requests to their end; with rng, arrivals and chunk sizes are random."""
         cache = KVCache(NUM_BLOCKS, CACHE_TOKENS)
-        scheduler = Scheduler(cache, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS, MAX_BATCH_TOKENS)
+        scheduler = Scheduler(
+            cache, MAX_BATCH_TOKENS, MAX_BATCH_REQUESTS, MAX_BATCH_TOKENS, MAX_SCORED_ROWS
+        )
         core = EngineCore(scheduler, ModelRunner(self._program), FOOTPRINT)
         outputs: defaultdict[str, list[Output]] = defaultdict(list)
         arrivals = iter(requests)
         arrived = 0
         while core.has_work or arrived < len(requests):
             for request in islice(arrivals, rng.randrange(3) if rng else None):
+                if request.params.constraint:
+                    request.guide = Guide(request.params.constraint, self._vocab_size, self._masks)
                 core.add(request)
                 arrived += 1
             if rng:
                 scheduler._max_batch_tokens = rng.randint(MAX_BATCH_REQUESTS, MAX_BATCH_TOKENS)
                 scheduler._max_chunk_tokens = rng.randint(1, MAX_BATCH_TOKENS)
+                scheduler._max_scored_rows = rng.randint(1, MAX_SCORED_ROWS)
             for output in core.step() if core.has_work else []:
                 assert isinstance(output, TokenOutput)
-                outputs[output.request_id].append((output.token_id, output.logprob.hex()))
+                logprobs = (output.logprob, output.top_logprobs, output.prompt_logprobs)
+                outputs[output.request_id].append((output.token_id, repr(logprobs)))
         cache.check_integrity()
         return outputs, core.stats()
 
 
+RISING = Rule(EVEN.vocab_size, lambda v, tokens: v % 4 == 0 or v > max(tokens, default=0), 30)
+WISHES: list[dict[str, Any]] = [
+    {"presence_penalty": 0.8, "frequency_penalty": 0.3},
+    {"repetition_penalty": 1.3, "priority": 1},
+    {"logit_bias": {7: 3.0, 8: -100.0, 9: 100.0}, "priority": -1},
+    {"num_logprobs": 4, "min_tokens": 1},
+    {"prompt_logprobs": 3, "priority": 2},
+    {"constraint": RISING, "ignore_eos": True},
+]
+EVERYTHING = {name: value for wish in WISHES for name, value in wish.items()}
+
+
 def make_requests() -> list[Request]:
     """Make the same requests each time: half greedy, half seeded with all kinds of filters."""
+    wishes = [{}, *WISHES, EVERYTHING]
     rng = random.Random(0)
     shared = [rng.randrange(EVEN.vocab_size) for _ in range(100)]
     requests = []
@@ -98,6 +126,7 @@ def make_requests() -> list[Request]:
             top_k=rng.choice([0, 40]),
             top_p=rng.choice([1.0, 0.95]),
             min_p=rng.choice([0.0, 0.01]),
+            **wishes[i // 4],
         )
         requests.append(Request(f"r{i}", prompt, params, seed=i))
     return requests
