@@ -42,6 +42,6 @@ class Guide:
 
     def _fill(self) -> None:
         assert self._matcher is not None
-        self.is_finished = self._matcher.is_finished
-        if not self.is_finished:
+        if not self._matcher.is_finished:
             self._matcher.fill_mask(memoryview(self.mask))
+        self.is_finished = self._matcher.is_finished  # some find out while they fill the mask
