@@ -18,7 +18,7 @@ from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.middleware import BodyLimit, RequestLog
 from server.prompts import PromptEncoder
-from server.routes import chat_completions, completions, health, models, page
+from server.routes import chat_completions, completions, health, models, page, tokenize
 from server.sampling import SamplingDefaults
 from server.settings import Settings
 from server.tokenizer import Tokenizer
@@ -42,7 +42,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.services = services
-    for noun in (chat_completions, completions, models, health, page):
+    for noun in (chat_completions, completions, models, health, page, tokenize):
         app.include_router(noun.router)
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
@@ -79,6 +79,7 @@ def _assemble(
         encoder=PromptEncoder(engine, tokenizer, defaults),
         constraints=constraints,
         generator=TextGenerator(engine, tokenizer, metrics),
+        tokenizer=tokenizer,
         logprobs=LogprobWriter(tokenizer.vocabulary),
         started_at=int(time()),
     )

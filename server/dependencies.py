@@ -18,6 +18,7 @@ from server.metrics import Metrics
 from server.prompts import PromptEncoder
 from server.settings import Settings
 from server.sse import event_stream
+from server.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Services:
     encoder: PromptEncoder
     constraints: ConstraintCompiler
     generator: TextGenerator
+    tokenizer: Tokenizer
     logprobs: LogprobWriter
     started_at: int  # Unix time, seconds
 

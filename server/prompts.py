@@ -42,7 +42,7 @@ class PromptEncoder:
         """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
         if body.max_tokens == 0 and body.num_prompt_logprobs is None:
-            message = "max_tokens: must be at least 1, unless echo is true."
+            message = "max_tokens: must be at least 1, or 0 with echo or prompt_logprobs."
             raise InvalidRequestError(message, param="max_tokens")
         prompts = await asyncio.to_thread(self._encode_all, body.prompt)
         limit = body.max_tokens
@@ -51,6 +51,14 @@ class PromptEncoder:
         job = self._job(prompts, body, limit, arrived_at)
         echoes = await asyncio.to_thread(self._echoes, body, prompts) if body.echo else ()
         return replace(job, continues_text=True, echoes=echoes)
+
+    def check_token_ids(self, token_ids: Collection[int], param: str) -> None:
+        """Raise InvalidRequestError unless the model has these tokens."""
+        vocab_size = self._engine.model.vocab_size
+        for token_id in (min(token_ids, default=0), max(token_ids, default=0)):
+            if not 0 <= token_id < vocab_size:
+                message = f"{param}: token ids are from 0 to {vocab_size - 1}, found {token_id}."
+                raise InvalidRequestError(message, param=param)
 
     def _job(
         self,
@@ -61,8 +69,8 @@ class PromptEncoder:
     ) -> GenerationJob:
         for prompt in prompts:
             self._engine.check(len(prompt), max_tokens)
-        self._check_token_ids(body.logit_bias or (), "logit_bias")
-        self._check_token_ids(body.stop_token_ids or (), "stop_token_ids")
+        self.check_token_ids(body.logit_bias or (), "logit_bias")
+        self.check_token_ids(body.stop_token_ids or (), "stop_token_ids")
         if (body.min_tokens or 0) > max_tokens:
             message = f"min_tokens: {body.min_tokens} is more than max_tokens, {max_tokens}."
             raise InvalidRequestError(message, param="min_tokens")
@@ -87,7 +95,7 @@ class PromptEncoder:
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
             return self._tokenizer.encode(prompt)
-        self._check_token_ids(prompt, "prompt")
+        self.check_token_ids(prompt, "prompt")
         return prompt
 
     def _echoes(self, body: CompletionRequest, prompts: Sequence[list[int]]) -> list[Echo]:
@@ -97,10 +105,3 @@ class PromptEncoder:
             Echo.of(ids, decode, given if isinstance(given, str) else None)
             for given, ids in zip(body.prompt, prompts, strict=True)
         ]
-
-    def _check_token_ids(self, token_ids: Collection[int], param: str) -> None:
-        vocab_size = self._engine.model.vocab_size
-        for token_id in (min(token_ids, default=0), max(token_ids, default=0)):
-            if not 0 <= token_id < vocab_size:
-                message = f"{param}: token ids are from 0 to {vocab_size - 1}, found {token_id}."
-                raise InvalidRequestError(message, param=param)

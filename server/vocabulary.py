@@ -31,11 +31,15 @@ class Vocabulary:
         self._has_byte_tokens = "ByteFallback" in kinds
         self.num_ids = 1 + max(encoder.get_vocab(with_added_tokens=True).values(), default=-1)
 
+    def name_of(self, token_id: int) -> str:
+        """How the checkpoint's tokenizer writes it; empty for an id that is no token."""
+        return str(self._encoder.id_to_token(token_id) or "")
+
     def bytes_of(self, token_id: int) -> bytes:
         """What the token adds to a text; of a special token, the bytes of its name."""
         if (content := self._added.get(token_id)) is not None:
             return content.encode()
-        written: str = self._encoder.id_to_token(token_id) or ""
+        written = self.name_of(token_id)
         if self._bytes_of_character is not None:
             return bytes(map(self._bytes_of_character.__getitem__, written))
         if self._has_byte_tokens and len(written) == 6 and written.startswith("<0x"):

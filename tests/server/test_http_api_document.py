@@ -20,12 +20,15 @@ import pytest
 from server.schemas.body import Body
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.completions import CompletionRequest
+from server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/http-api.md").read_text()
 SHARED = "Both generation endpoints"
 HEADINGS: list[tuple[type[Body], list[str]]] = [
-    (ChatCompletionRequest, [SHARED, "Chat completions"]),
+    (ChatCompletionRequest, [SHARED, "Messages", "Chat completions"]),
     (CompletionRequest, [SHARED, "Completions"]),
+    (TokenizeRequest, ["Messages", "Tokenize"]),
+    (DetokenizeRequest, ["Detokenize"]),
 ]
 Statuses = dict[str, str]  # of each field; of a refused one with the values that are off
 
@@ -76,6 +79,7 @@ def test_every_field_is_listed_with_its_status(schema: type[Body], headings: lis
 
 
 def test_no_field_is_listed_twice() -> None:
-    names = [name for _, headings in HEADINGS for name in documented(headings[-1])]
+    generating = [headings[-1] for _, headings in HEADINGS if SHARED in headings]
+    names = [name for heading in generating for name in documented(heading)]
     shared = documented(SHARED)
     assert {name for name in names if name in shared} <= {"max_tokens"}  # which differ

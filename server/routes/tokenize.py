@@ -1,0 +1,75 @@
+"""``/tokenize`` and ``/detokenize``: texts and the model's tokens, without the model.
+
+They take no place in the queue. Of the context's size they know nothing: how much too long a
+text is must be told too; what bounds them is the size of a body.
+"""
+
+import asyncio
+
+from fastapi import APIRouter, Response
+
+from server.dependencies import Services, ServicesDep
+from server.errors import InvalidRequestError
+from server.schemas.tokenize import (
+    DetokenizeRequest,
+    DetokenizeResponse,
+    TokenizeRequest,
+    TokenizeResponse,
+)
+
+router = APIRouter(tags=["tokens"])
+
+
+@router.post("/tokenize", response_model=TokenizeResponse)
+async def tokenize(body: TokenizeRequest, services: ServicesDep) -> Response:
+    """The tokens of a text, or of a conversation as the chat template writes it."""
+    if body.model is not None:
+        services.check_model(body.model)
+    content = await asyncio.to_thread(_tokenize, services, body)
+    return Response(content, media_type="application/json")
+
+
+@router.post("/detokenize", response_model=DetokenizeResponse)
+async def detokenize(body: DetokenizeRequest, services: ServicesDep) -> Response:
+    """The text of tokens."""
+    if body.model is not None:
+        services.check_model(body.model)
+    services.encoder.check_token_ids(body.tokens, "tokens")
+    content = await asyncio.to_thread(_detokenize, services, body)
+    return Response(content, media_type="application/json")
+
+
+def _tokenize(services: Services, body: TokenizeRequest) -> str:
+    token_ids = _encode(services, body)
+    name_of = services.tokenizer.vocabulary.name_of
+    return TokenizeResponse(
+        count=len(token_ids),
+        max_model_len=services.engine.model.max_context_tokens,
+        tokens=token_ids,
+        token_strs=list(map(name_of, token_ids)) if body.return_token_strs else None,
+    ).model_dump_json()
+
+
+def _detokenize(services: Services, body: DetokenizeRequest) -> str:
+    text = services.tokenizer.decode(body.tokens, skip_special_tokens=False)
+    return DetokenizeResponse(prompt=text).model_dump_json()
+
+
+def _encode(services: Services, body: TokenizeRequest) -> list[int]:
+    given = (body.prompt, body.content, body.messages)
+    if sum(value is not None for value in given) != 1:
+        raise InvalidRequestError("Give one of prompt, content and messages.", param="prompt")
+    text = body.prompt if body.content is None else body.content
+    if text is not None:
+        if body.add_generation_prompt is False:
+            message = "add_generation_prompt: a text has none; send messages."
+            raise InvalidRequestError(message, param="add_generation_prompt")
+        return services.tokenizer.encode(text, add_special_tokens=body.adds_special_tokens)
+    if body.adds_special_tokens:
+        message = "add_special_tokens: the chat template writes those of a conversation."
+        raise InvalidRequestError(message, param="add_special_tokens")
+    assert body.messages, "one of three was given"
+    return services.tokenizer.encode_chat(
+        [message.for_template() for message in body.messages],
+        add_generation_prompt=body.add_generation_prompt is not False,
+    )

@@ -1,0 +1,61 @@
+"""Wire types of ``/tokenize`` and ``/detokenize``: vLLM's, and llama-server's ``content``."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from server.schemas.body import Body, Neutral, Text
+from server.schemas.chat_completions import Message
+
+
+class TokenizeRequest(Body):
+    """Which tokens are it: ``prompt``, or ``content``, or ``messages``."""
+
+    neutral: ClassVar[Neutral] = {
+        "chat_template": (),
+        "chat_template_kwargs": ({},),
+        "continue_final_message": (False,),
+        "tools": ([],),
+        "parse_special": (True,),
+        "with_pieces": (False,),
+    }
+
+    model: str | None = None
+    prompt: Text | None = None
+    content: Text | None = None
+    messages: list[Message] | None = Field(None, min_length=1)
+    add_special_tokens: bool | None = None
+    add_special: bool | None = None
+    add_generation_prompt: bool | None = None
+    return_token_strs: bool | None = None
+
+    @property
+    def adds_special_tokens(self) -> bool:
+        """Whether a text gets what the tokenizer puts before it: to each its own default."""
+        if self.add_special_tokens is not None:
+            return self.add_special_tokens
+        if self.add_special is not None:
+            return self.add_special
+        return self.prompt is not None
+
+
+class TokenizeResponse(BaseModel):
+    """The tokens of a text."""
+
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: list[str] | None
+
+
+class DetokenizeRequest(Body):
+    """Which text these tokens are."""
+
+    model: str | None = None
+    tokens: list[int]
+
+
+class DetokenizeResponse(BaseModel):
+    """The text of tokens, special ones with their names."""
+
+    prompt: str
