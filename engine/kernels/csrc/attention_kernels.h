@@ -37,31 +37,32 @@ struct Int8Cache {
   static float one(Element e) { return float(e); }
 };
 
-// One vector of keys: `width` tokens of a block, the values of that block, and the keys that are
-// wanted two blocks on.
+// A few queries wait for memory rather than compute: scores fetch the values of their span, and
+// outputs the keys of the next span, so that memory is never idle.
+constexpr bool fetches(size_t num_queries) { return num_queries <= 4; }
+
+// One vector of keys: `width` tokens of a block, and the values of that block.
 template <class Element>
 struct KeyColumn {
   const Element* keys;
   const Element* values;
-  const Element* later_keys;
 };
 
 // scores[q][t] = queries[q] . key[t] for the tokens of two vectors of keys: a query's element, once
-// fetched, serves both. Few queries wait for memory: what comes next is fetched meanwhile.
+// fetched, serves both.
 template <size_t Q, class Cache, class Column = KeyColumn<typename Cache::Element>>
 inline void two_vectors(const AttentionTile& tile, Column left, Column right, size_t t,
                         float scores[][kSpanTokens]) {
   Lanes::Float a[Q], b[Q];
 #pragma GCC unroll 8
   for (size_t q = 0; q < Q; ++q) a[q] = b[q] = Lanes::set(0.0f);
+  constexpr size_t kLineRows = 64 / (kCacheTokens * sizeof(typename Cache::Element));
   for (size_t d = 0; d < tile.head_size; ++d) {
     const Lanes::Float ka = Cache::load(left.keys + d * kCacheTokens);
     const Lanes::Float kb = Cache::load(right.keys + d * kCacheTokens);
-    if (Q <= 4) {
+    if (fetches(Q) && d % kLineRows == 0) {
       __builtin_prefetch(left.values + d * kCacheTokens);
       __builtin_prefetch(right.values + d * kCacheTokens);
-      __builtin_prefetch(left.later_keys + d * kCacheTokens);
-      __builtin_prefetch(right.later_keys + d * kCacheTokens);
     }
 #pragma GCC unroll 8
     for (size_t q = 0; q < Q; ++q) {
@@ -79,16 +80,14 @@ inline void two_vectors(const AttentionTile& tile, Column left, Column right, si
 
 // The scores of whole blocks of keys; with an odd number of vectors, what follows is overwritten.
 template <size_t Q, class Cache>
-inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t num_blocks,
-                        size_t tokens, float scores[][kSpanTokens]) {
+inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
+                        float scores[][kSpanTokens]) {
   using Element = typename Cache::Element;
   const auto* keys = static_cast<const Element*>(tile.keys);
   const auto* values = static_cast<const Element*>(tile.values);
   const auto column = [&](size_t t) {
-    const size_t index = t / kCacheTokens, later = index + 2 < num_blocks ? index + 2 : index;
-    const size_t block = size_t(blocks[index]) * tile.block_stride;
-    const size_t later_block = size_t(blocks[later]) * tile.block_stride;
-    return KeyColumn<Element>{keys + block + t % kCacheTokens, values + block, keys + later_block};
+    const size_t block = size_t(blocks[t / kCacheTokens]) * tile.block_stride;
+    return KeyColumn<Element>{keys + block + t % kCacheTokens, values + block};
   };
   for (size_t t = 0; t < tokens; t += 2 * Lanes::width) {
     const size_t next = t + Lanes::width < tokens ? t + Lanes::width : t;
@@ -121,11 +120,26 @@ inline float update_softmax(float* scores, size_t tokens, size_t visible, float&
   return before - largest;
 }
 
+// A span of blocks, and how many of its context follow: those of the next span among them.
+struct Span {
+  const int32_t* blocks;
+  size_t num_blocks;
+  int32_t later(size_t index) const {
+    const size_t next = index + kSpanTokens / kCacheTokens;
+    return blocks[next < num_blocks ? next : index];
+  }
+};
+
 // outputs[q][d] = outputs[q][d] * shrink[q] + sum over t of weights[q][t] * value[t][d], for N
 // vectors of dimensions: a weight, once fetched, serves them all.
 template <size_t N, size_t Q, class Cache>
-inline void add_dimensions(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
-                           size_t d, const float* shrink, const float weights[][kSpanTokens]) {
+inline void add_dimensions(const AttentionTile& tile, Span span, size_t tokens, size_t d,
+                           const float* shrink, const float weights[][kSpanTokens]) {
+  using Element = typename Cache::Element;
+  const auto *keys = static_cast<const Element*>(tile.keys),
+             *values = static_cast<const Element*>(tile.values);
+  constexpr size_t kLineElements = 64 / sizeof(Element);
+  constexpr size_t kLaterLines = N * Lanes::width * kCacheTokens / kLineElements;
   Lanes::Float sum[Q][N];
 #pragma GCC unroll 8
   for (size_t q = 0; q < Q; ++q)
@@ -134,10 +148,13 @@ inline void add_dimensions(const AttentionTile& tile, const int32_t* blocks, siz
       sum[q][n] =
           Lanes::mul(Lanes::load(tile.outputs[q] + d + n * Lanes::width), Lanes::set(shrink[q]));
   for (size_t first = 0; first < tokens; first += kCacheTokens) {
-    const auto* block = static_cast<const typename Cache::Element*>(tile.values) +
-                        size_t(blocks[first / kCacheTokens]) * tile.block_stride + d;
+    const size_t index = first / kCacheTokens;
+    const Element* block = values + size_t(span.blocks[index]) * tile.block_stride + d;
+    const Element* later =
+        keys + size_t(span.later(index)) * tile.block_stride + d * kCacheTokens;  // N vectors of it
     const size_t count = tokens - first < kCacheTokens ? tokens - first : kCacheTokens;
     for (size_t t = 0; t < count; ++t) {
+      if (fetches(Q) && t < kLaterLines) __builtin_prefetch(later + t * kLineElements);
       Lanes::Float v[N];
 #pragma GCC unroll 2
       for (size_t n = 0; n < N; ++n)
@@ -157,30 +174,33 @@ inline void add_dimensions(const AttentionTile& tile, const int32_t* blocks, siz
 }
 
 template <size_t Q, class Cache>
-inline void add_values(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
-                       const float* shrink, const float weights[][kSpanTokens]) {
+inline void add_values(const AttentionTile& tile, Span span, size_t tokens, const float* shrink,
+                       const float weights[][kSpanTokens]) {
   size_t d = 0;
   for (; d + 2 * Lanes::width <= tile.head_size; d += 2 * Lanes::width)
-    add_dimensions<2, Q, Cache>(tile, blocks, tokens, d, shrink, weights);
+    add_dimensions<2, Q, Cache>(tile, span, tokens, d, shrink, weights);
   for (; d + Lanes::width <= tile.head_size; d += Lanes::width)
-    add_dimensions<1, Q, Cache>(tile, blocks, tokens, d, shrink, weights);
+    add_dimensions<1, Q, Cache>(tile, span, tokens, d, shrink, weights);
   for (; d < tile.head_size; ++d)
     for (size_t q = 0; q < Q; ++q) {
       float sum = tile.outputs[q][d] * shrink[q];
       for (size_t t = 0; t < tokens; ++t) {
         const auto* block = static_cast<const typename Cache::Element*>(tile.values) +
-                            size_t(blocks[t / kCacheTokens]) * tile.block_stride;
+                            size_t(span.blocks[t / kCacheTokens]) * tile.block_stride;
         sum += weights[q][t] * Cache::one(block[t % kCacheTokens * tile.head_size + d]);
       }
       tile.outputs[q][d] = sum;
     }
 }
 
-// Multiplies the scores or weights of visible tokens by the scales of their keys or values.
+// Multiplies the scores or weights of whole blocks by the scales of their keys or values.
 inline void scale_tokens(const AttentionTile& tile, const float* scales, const int32_t* blocks,
-                         size_t visible, float* row) {
-  for (size_t t = 0; t < visible; ++t)
-    row[t] *= scales[size_t(blocks[t / kCacheTokens]) * tile.scale_stride + t % kCacheTokens];
+                         size_t tokens, float* row) {
+  for (size_t first = 0; first < tokens; first += kCacheTokens, row += kCacheTokens) {
+    const float* block = scales + size_t(blocks[first / kCacheTokens]) * tile.scale_stride;
+    for (size_t t = 0; t < kCacheTokens; t += Lanes::width)
+      Lanes::store(row + t, Lanes::mul(Lanes::load(row + t), Lanes::load(block + t)));
+  }
 }
 
 template <size_t Q, class Cache>
@@ -190,16 +210,16 @@ void attend_span(const AttentionTile& tile, size_t start, size_t tokens) {
   const size_t whole_blocks = (tokens + kCacheTokens - 1) / kCacheTokens * kCacheTokens;
   const size_t num_blocks =
       (tile.end - start + kCacheTokens - 1) / kCacheTokens;  // to the part's end
-  span_scores<Q, Cache>(tile, blocks, num_blocks, whole_blocks, scores);
+  span_scores<Q, Cache>(tile, blocks, whole_blocks, scores);
   for (size_t q = 0; q < Q; ++q) {
     const int64_t ahead = int64_t(tile.positions[q]) - int64_t(start) + 1;
     const size_t visible = ahead < 0 ? 0 : (ahead < int64_t(tokens) ? size_t(ahead) : tokens);
-    if (Cache::scaled) scale_tokens(tile, tile.key_scales, blocks, visible, scores[q]);
+    if (Cache::scaled) scale_tokens(tile, tile.key_scales, blocks, whole_blocks, scores[q]);
     shrink[q] = update_softmax(scores[q], whole_blocks, visible, *tile.largest[q], *tile.totals[q]);
-    if (Cache::scaled) scale_tokens(tile, tile.value_scales, blocks, visible, scores[q]);
+    if (Cache::scaled) scale_tokens(tile, tile.value_scales, blocks, whole_blocks, scores[q]);
   }
   exp_row(shrink, Q, 0.0f, 1.0f, shrink);
-  add_values<Q, Cache>(tile, blocks, tokens, shrink, scores);
+  add_values<Q, Cache>(tile, Span{blocks, num_blocks}, tokens, shrink, scores);
 }
 
 template <size_t Q, class Cache>

@@ -31,6 +31,7 @@ class RotateAndStore final : public Op {
 
   void run_tile(const Step& step, size_t tile) override {
     const size_t begin = tile * tile_tokens(step), end = begin + tile_tokens(step);
+    fetch_keys(size_t(step.slots[begin]) / kCacheTokens);
     for (size_t t = begin; t < end && t < step.num_tokens; ++t) run_token(step, t);
   }
 
@@ -38,6 +39,14 @@ class RotateAndStore final : public Op {
   // Tokens of one cache block share cache lines, which two threads should not take from each other.
   static size_t tile_tokens(const Step& step) {
     return step.num_tokens >= 4 * kCacheTokens ? kCacheTokens : 1;
+  }
+
+  // A token writes to every line of its block's keys: fetched one by one, they would take longer
+  // than all the rest.
+  void fetch_keys(size_t block) {
+    const char* keys = static_cast<const char*>(cache_.at(cache_.keys[layer_], block, 0, 0));
+    const size_t size = cache_.block_stride * cache_.element_size;
+    for (size_t i = 0; i < size; i += 64) __builtin_prefetch(keys + i, 1);
   }
 
   void run_token(const Step& step, size_t t) {
