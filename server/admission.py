@@ -1,8 +1,9 @@
-"""The bounded queue: how many sequences may be in the house, running or waiting.
+"""The bounded queue: how many sequences, and how much text, may be in the house at once.
 
-A place is reserved before a prompt is rendered or encoded, so that a full server refuses cheaply,
-and is held until the response ends. What was admitted is never refused later: a preempted
-sequence keeps its place.
+Bytes and places are reserved before a prompt is rendered or encoded, so that a full server refuses
+cheaply, and are held until the response ends. What was admitted is never refused later: a
+preempted sequence keeps its place. The bytes are those of the body, since nobody has counted
+tokens yet; a token of text has about four.
 """
 
 from collections import deque
@@ -17,24 +18,43 @@ MAX_RETRY_SECONDS = 60  # clients of the OpenAI API heed no more
 
 
 class Admission:
-    """Counts the places. Used on the event loop only, so it needs no lock."""
+    """Counts places and bytes. Used on the event loop only, so it needs no lock."""
 
     def __init__(
-        self, num_running: int, num_waiting: int, on_refusal: Callable[[int], object]
+        self,
+        num_running: int,
+        num_waiting: int,
+        on_refusal: Callable[[int], object],
+        *,
+        max_bytes: int,
+        busy_status: int = 429,
     ) -> None:
         self.capacity = num_running + num_waiting
         self.num_taken = 0
+        self.num_open = 0  # HTTP requests
+        self.num_bytes = 0
         self._num_running = num_running
+        self._max_bytes = max_bytes
+        self._busy_status = busy_status
         self._on_refusal = on_refusal  # told how many places were not to be had
         self._released: deque[float] = deque([monotonic()], maxlen=64)  # start of work, releases
 
     @contextmanager
-    def open(self) -> Iterator["Reservation"]:
-        """A reservation, empty at first, that is given back at the end."""
+    def open(self, num_bytes: int = 0) -> Iterator["Reservation"]:
+        """A reservation, without places at first, that is given back at the end.
+
+        A body larger than all that may be held is let in when nothing else is. Raises BusyError.
+        """
+        if self.num_bytes and self.num_bytes + num_bytes > self._max_bytes:
+            raise self._refusal(1)
+        self.num_open += 1
+        self.num_bytes += num_bytes
         reservation = Reservation(self)
         try:
             yield reservation
         finally:
+            self.num_open -= 1
+            self.num_bytes -= num_bytes
             self._release(reservation.num_places)
 
     def take(self, count: int) -> None:
@@ -43,8 +63,7 @@ class Admission:
             message = f"{count} sequences were asked for, but only {self.capacity} can be queued."
             raise InvalidRequestError(message, param="n")
         if self.num_taken + count > self.capacity:
-            self._on_refusal(count)
-            raise BusyError("The queue is full. Try again later.", self.retry_seconds())
+            raise self._refusal(count)
         if self.num_taken == 0:  # idle time says nothing about the rate
             self._released.clear()
             self._released.append(monotonic())
@@ -55,6 +74,11 @@ class Admission:
         backlog = max(self.num_taken - self._num_running, 1)
         seconds_each = (monotonic() - self._released[0]) / len(self._released)
         return min(max(ceil(backlog * seconds_each), 1), MAX_RETRY_SECONDS)
+
+    def _refusal(self, count: int) -> BusyError:
+        self._on_refusal(count)
+        message = "The queue is full. Try again later."
+        return BusyError(message, self.retry_seconds(), self._busy_status)
 
     def _release(self, count: int) -> None:
         self.num_taken -= count

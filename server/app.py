@@ -6,17 +6,19 @@ from pathlib import Path
 from time import time
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from engine import AsyncEngine, CheckpointError
-from server import errors
+from server import auth, errors
 from server.admission import Admission
 from server.constraints import CompileLimits, ConstraintCompiler
 from server.dependencies import Services
 from server.generation import TextGenerator
 from server.health import Health
+from server.limits import RequestLimits
 from server.logprobs import LogprobWriter
 from server.metrics import Metrics
-from server.middleware import BodyLimit, RequestLog
+from server.middleware import RequestLog
 from server.prompts import PromptEncoder
 from server.routes import chat_completions, completions, health, models, page, tokenize
 from server.sampling import SamplingDefaults
@@ -45,9 +47,25 @@ def create_app(
     for noun in (chat_completions, completions, models, health, page, tokenize):
         app.include_router(noun.router)
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestLog, metrics=services.metrics)  # added last: outermost
+    _add_middleware(app, services)
     return app
+
+
+def _add_middleware(app: FastAPI, services: Services) -> None:
+    """What is added last is outermost: it sees a request first, and what the others answered."""
+    settings = services.settings
+    app.add_middleware(RequestLimits, max_body_bytes=settings.max_body_bytes)
+    if keys := auth.load_keys(settings):
+        app.add_middleware(auth.ApiKeys, keys=keys, open_paths=auth.open_paths(settings))
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "retry-after"],
+        )
+    app.add_middleware(RequestLog, metrics=services.metrics)
 
 
 def _assemble(
@@ -74,11 +92,13 @@ def _assemble(
             settings.max_batch_requests,
             settings.max_waiting_requests,
             on_refusal=metrics.rejections.labels("queue_full").inc,
+            max_bytes=settings.max_queued_bytes,
+            busy_status=settings.overload_status,
         ),
         metrics=metrics,
         encoder=PromptEncoder(engine, tokenizer, defaults),
         constraints=constraints,
-        generator=TextGenerator(engine, tokenizer, metrics),
+        generator=TextGenerator(engine, tokenizer, metrics, settings.request_timeout),
         tokenizer=tokenizer,
         logprobs=LogprobWriter(tokenizer.vocabulary),
         started_at=int(time()),

@@ -16,6 +16,7 @@ from server.health import Health
 from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.prompts import PromptEncoder
+from server.request_record import current_record
 from server.settings import Settings
 from server.sse import event_stream
 from server.tokenizer import Tokenizer
@@ -41,6 +42,8 @@ class Services:
         """Raise ModelNotFoundError unless the name is one of ours."""
         if name not in self.settings.served_model_name:
             raise ModelNotFoundError(name)
+        if record := current_record.get():
+            record.model = name
 
     def event_stream(self, chunks: AsyncGenerator[BaseModel]) -> Response:
         """Stream chunks as the settings say."""
@@ -55,10 +58,10 @@ def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-async def _reserve(services: ServicesDep) -> AsyncIterator[Reservation]:
+async def _reserve(request: Request, services: ServicesDep) -> AsyncIterator[Reservation]:
     """Give back the places of a request once its response has ended, however it ended."""
     services.health.check_ready()
-    with services.admission.open() as reservation:
+    with services.admission.open(len(await request.body())) as reservation:
         yield reservation
 
 

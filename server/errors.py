@@ -3,12 +3,14 @@
 ApiError                     status, type           raised by
 |-- InvalidRequestError      400 invalid_request    schemas, tokenizer, routes
 |-- ModelNotFoundError       404 invalid_request    dependencies
+|-- UnauthorizedError        401 authentication     auth: no API key, or none of ours
 |-- BusyError                429 rate_limit         admission: the queue is full, see Retry-After
+|-- TimedOutError            408 timeout            generation: over --request-timeout
 `-- UnavailableError         503 server_error       health: stopping, stalled, engine dead
 
 Not of the tree, but rendered alike, so that every body has OpenAI's shape: of the engine,
 RequestError 400, EngineDeadError 503, any other EngineError 500; a body that fits no schema 400;
-404, 405 and 413 of the framework; all else 500.
+404, 405, 413 and 431 of the framework and of limits; all else 500.
 """
 
 import json
@@ -75,15 +77,39 @@ class ModelNotFoundError(InvalidRequestError):
         )
 
 
-class BusyError(ApiError):
-    """The queue is full."""
+class UnauthorizedError(ApiError):
+    """The request has no API key, or none of ours; which of both is nobody's business."""
 
-    status = 429
+    status = 401
+    type = "authentication_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A valid API key is needed: send it as Authorization: Bearer KEY.",
+            code="invalid_api_key",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+
+class BusyError(ApiError):
+    """The queue is full. status: 429, or 503 for load balancers that know no other."""
+
     type = "rate_limit_error"
 
-    def __init__(self, message: str, retry_after_seconds: int) -> None:
+    def __init__(self, message: str, retry_after_seconds: int, status: int = 429) -> None:
         headers = {"retry-after": str(retry_after_seconds)}
-        super().__init__(message, code="queue_full", headers=headers)
+        super().__init__(message, code="queue_full", status=status, headers=headers)
+
+
+class TimedOutError(ApiError):
+    """The request took too long. A 4xx, and no retry: the same work would take as long again."""
+
+    status = 408
+    type = "timeout_error"
+
+    def __init__(self, seconds: float) -> None:
+        message = f"The request was not done within {seconds:g} seconds."
+        super().__init__(message, code="request_timeout", headers=NO_RETRY)
 
 
 class UnavailableError(ApiError):

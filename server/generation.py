@@ -6,13 +6,15 @@ generated meanwhile is merged into one delta per sequence.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from time import monotonic
 
 from engine import AsyncEngine
-from server.errors import UnavailableError
+from server.errors import TimedOutError, UnavailableError, as_api_error
 from server.job import GenerationJob
 from server.metrics import Metrics, PromptMeter
+from server.request_record import RequestRecord, current_record
 from server.text_delta import TextAssembler, TextDelta
 from server.tokenizer import Tokenizer
 
@@ -20,17 +22,31 @@ from server.tokenizer import Tokenizer
 class TextGenerator:
     """Runs jobs on the engine."""
 
-    def __init__(self, engine: AsyncEngine, tokenizer: Tokenizer, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        tokenizer: Tokenizer,
+        metrics: Metrics,
+        timeout_seconds: float | None = None,
+    ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
         self._metrics = metrics
+        self._timeout_seconds = timeout_seconds
+        self._outboxes: set[Outbox] = set()
+
+    def end_all(self, error: Exception) -> None:
+        """Let every open stream end with an error; what it had to say is still said."""
+        for outbox in self._outboxes:
+            outbox.fail(error)
 
     async def stream(self, job: GenerationJob) -> AsyncGenerator[TextDelta]:
         """Deltas of all sequences as they come, until each has finished.
 
         Raises what stopped any of them; the others end with it.
         """
-        outbox = Outbox(job.num_sequences)
+        outbox, record = Outbox(job.num_sequences), current_record.get() or RequestRecord()
+        record.begin([len(prompt) for prompt in job.prompts], job.num_choices)
         meters = [
             self._metrics.prompt(job.arrived_at, len(p), job.params.max_tokens, job.num_choices)
             for p in job.prompts
@@ -40,12 +56,34 @@ class TextGenerator:
             for index in range(job.num_sequences)
         ]
         try:
-            while deltas := await outbox.take():
-                for delta in deltas:
-                    yield delta
+            with self._limited(outbox, job):
+                while deltas := await outbox.take():
+                    for delta in deltas:
+                        record.add(delta)
+                        yield delta
+        except Exception as error:
+            record.end(as_api_error(error).code or "error")
+            raise
         finally:
+            record.end("abort")
             for task in tasks:
                 task.cancel()
+
+    @contextmanager
+    def _limited(self, outbox: "Outbox", job: GenerationJob) -> Iterator[None]:
+        """Have the stream end at its time limit, or when all are told to."""
+        timer = None
+        if self._timeout_seconds is not None:
+            left = self._timeout_seconds - (monotonic() - job.arrived_at)
+            error = TimedOutError(self._timeout_seconds)
+            timer = asyncio.get_running_loop().call_later(left, outbox.fail, error)
+        self._outboxes.add(outbox)
+        try:
+            yield
+        finally:
+            self._outboxes.remove(outbox)
+            if timer:
+                timer.cancel()
 
     async def _run(
         self, job: GenerationJob, index: int, outbox: "Outbox", prompt_meter: PromptMeter

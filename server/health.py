@@ -25,7 +25,16 @@ class Health:
     def check_ready(self) -> None:
         """Raise UnavailableError unless new requests can be served."""
         if self.stopping:
-            raise UnavailableError("The server is stopping.", code="stopping")
+            raise stopping_error()
         if not self._engine.is_alive:
             raise UnavailableError("The engine has died.", code="engine_dead", headers=NO_RETRY)
         self.check_live()
+
+
+def stopping_error() -> UnavailableError:
+    """What a request gets that comes, or is still open, when the server ends.
+
+    The connection is closed, so that the client's next one leads it to another server.
+    """
+    headers = {"connection": "close"}
+    return UnavailableError("The server is stopping.", code="stopping", headers=headers)

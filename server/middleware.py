@@ -1,4 +1,4 @@
-"""What every request passes through: an id, a line in the log, and a limit on its body.
+"""What every request passes through: an id, a line in the log, an answer to what nobody caught.
 
 Pure ASGI: nothing here buffers a response or hides that a client has left.
 """
@@ -11,11 +11,11 @@ from uuid import uuid4
 
 from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.errors import as_api_error, render
 from server.metrics import Metrics
+from server.request_record import RequestRecord, current_record
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         exchange = _Exchange(scope, send)
+        current_record.set(exchange.record)
         try:
             await self._app(scope, receive, exchange.send)
         except SendTimeoutError:
@@ -61,6 +62,7 @@ class _Exchange:
         self.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
         self.method: str = scope["method"]
         self.status: int | None = None
+        self.record = RequestRecord()
         self._scope = scope
         self._send = send
         self._started_at = monotonic()
@@ -88,40 +90,8 @@ class _Exchange:
             "request_id": self.request_id,
             "method": self.method,
             "path": self._scope["path"],
+            "route": self.route,
             "status": self.status,
             "seconds": round(self.seconds, 4),
         }
-        return {"fields": fields}
-
-
-class BodyLimit:
-    """Refuses a body of more than ``max_bytes`` with 413, before it is all read."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request: by the length it declares, or else by what arrives."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
-            await render(as_api_error(self._too_large()))(scope, receive, send)
-            return
-        num_bytes = 0
-
-        async def receive_within_limit() -> Message:
-            nonlocal num_bytes
-            message = await receive()
-            num_bytes += len(message.get("body", b""))
-            if num_bytes > self._max_bytes:
-                raise self._too_large()
-            return message
-
-        await self._app(scope, receive_within_limit, send)
-
-    def _too_large(self) -> HTTPException:
-        # HTTPException, because the framework passes on no other error from reading a body.
-        return HTTPException(413, f"The body must not exceed {self._max_bytes} bytes.")
+        return {"fields": fields | self.record.fields()}

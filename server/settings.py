@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from engine import ConfigError
 
@@ -25,7 +25,22 @@ def _split_names(value: object) -> object:
     return tuple(name for name in value.split(",") if name) if isinstance(value, str) else value
 
 
+def _split_keys(value: object) -> object:
+    """Never to no keys: a server that was told of one must not answer everybody."""
+    if not isinstance(value, str):
+        return value
+    keys = tuple(key.strip() for key in value.split(","))
+    if not all(re.fullmatch(r"[!-~]+", key) for key in keys):
+        raise ValueError("must be keys of ASCII letters, digits and signs, with commas between")
+    return keys
+
+
+def _as_number(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
+Keys = Annotated[tuple[SecretStr, ...], BeforeValidator(_split_keys)]
 
 
 class Settings(BaseModel):
@@ -40,10 +55,29 @@ class Settings(BaseModel):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0: any free one")
+    tls_cert_file: Path | None = Field(
+        None, description="certificate chain, PEM, to serve HTTPS with; none: HTTP"
+    )
+    tls_key_file: Path | None = Field(
+        None, description="private key of the certificate, PEM, without a password"
+    )
+    api_key: Keys = Field(
+        (), description="keys, with commas between, of which a request needs one; none: no key"
+    )
+    api_key_file: Path | None = Field(
+        None, description="file of further keys, one a line; read once, at start"
+    )
+    metrics_public: bool = Field(False, description="/metrics needs no key: true or false")
+    allowed_origins: Names = Field(
+        (), description="web origins, with commas between, that may call (CORS); * means all"
+    )
     max_body_bytes: int = Field(4 << 20, ge=1024, description="largest request body, in bytes")
     ping_seconds: float = Field(15.0, gt=0, description="pause in a stream before a comment line")
     send_timeout_seconds: float = Field(
         60.0, gt=0, description="how long a client may leave a stream unread before it is dropped"
+    )
+    request_timeout: float | None = Field(
+        None, gt=0, description="seconds, with the queue, after which a request fails; none: never"
     )
     shutdown_seconds: int = Field(30, ge=0, description="time for open requests after SIGTERM")
     stall_seconds: float = Field(
@@ -73,6 +107,12 @@ class Settings(BaseModel):
     max_batch_requests: int = Field(64, ge=1, description="sequences that run at once")
     max_waiting_requests: int = Field(
         256, ge=0, description="sequences that may wait beyond those; more are refused with 429"
+    )
+    max_queued_bytes: int = Field(
+        8 << 20, ge=1024, description="request bodies held at once, in bytes; 429 beyond"
+    )
+    overload_status: Annotated[Literal[429, 503], BeforeValidator(_as_number)] = Field(
+        429, description="status of a refusal because the queue is full: 429 or 503"
     )
     max_context_tokens: int | None = Field(
         None, ge=1, description="prompt + output of one sequence; none: the model's"
@@ -107,8 +147,9 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
+            found = "" if name == "api_key" else f", found {first['input']!r}"
             raise ConfigError(
-                f"{option(name)} (or {variable(name)}): {first['msg']}, found {first['input']!r}"
+                f"{option(name)} (or {variable(name)}): {first['msg']}{found}"
             ) from None
 
 

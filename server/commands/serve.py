@@ -1,28 +1,22 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
 
-import asyncio
 import logging
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
-import uvicorn
 from fastapi import FastAPI
-from sse_starlette.sse import AppStatus
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from engine import AsyncEngine, ConfigError, EngineConfig
-from server import checkpoint, logs
+from server import auth, checkpoint, logs
 from server.app import create_app
 from server.commands.progress import progress_bar
 from server.commands.signals import ended_by_sigterm
-from server.dependencies import Services
+from server.listener import Server, check_address, check_tls
 from server.sampling import SamplingDefaults
 from server.settings import Settings, option, variable
 from server.tokenizer import Tokenizer
-
-KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
 
 _log = logging.getLogger(__name__)
 
@@ -57,11 +51,13 @@ def run(arguments: Namespace) -> int:
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
     check_address(settings.host, settings.port)
+    check_tls(settings)
+    auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
     with ended_by_sigterm():
         app, settings = _load(settings)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
     server = Server(app, settings)
-    with suppress(KeyboardInterrupt):  # uvicorn repeats the signal once all is closed
+    with suppress(KeyboardInterrupt):  # uvicorn repeats a second signal once all is closed
         server.run()
     return 1 if server.engine_died else 0
 
@@ -74,19 +70,6 @@ def _load(settings: Settings) -> tuple[FastAPI, Settings]:
     with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
         engine = AsyncEngine.load(config, progress)  # last, because it takes long
     return create_app(settings, engine, tokenizer, defaults), settings
-
-
-def check_address(host: str, port: int) -> None:
-    """Raise ConfigError if the server, which listens once it has loaded, could not do so now."""
-
-    async def bind() -> None:
-        loop = asyncio.get_running_loop()
-        (await loop.create_server(asyncio.Protocol, host, port, start_serving=False)).close()
-
-    try:
-        asyncio.run(bind())
-    except (OSError, ValueError) as error:  # ValueError: nothing that could name a host
-        raise ConfigError(f"--host {host} --port {port}: {error}") from None
 
 
 def engine_config(settings: Settings) -> EngineConfig:
@@ -106,36 +89,3 @@ def engine_config(settings: Settings) -> EngineConfig:
         backend=settings.backend,
         cache_dir=settings.cache_dir,
     )
-
-
-class Server(uvicorn.Server):
-    """uvicorn that turns readiness off before it stops, and stops when the engine has died."""
-
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
-        self.engine_died = False
-        # sse-starlette would cut every stream at the signal; uvicorn's time limit ends them.
-        AppStatus.enable_automatic_graceful_drain = False
-        self._services: Services = app.state.services
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,  # ours is in place
-            access_log=False,  # so is that
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=settings.shutdown_seconds,
-        )
-        super().__init__(config)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Tell, ten times a second, whether to stop: only a restart revives a dead engine."""
-        if not self._services.engine.is_alive:
-            _log.critical("the engine has died: stopping")
-            self.engine_died = True
-        return await super().on_tick(counter) or self.engine_died
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Turn readiness off and begin to stop; a second signal no longer waits for anyone."""
-        self.force_exit = self._services.health.stopping
-        self._services.health.stopping = True
-        super().handle_exit(sig, frame)

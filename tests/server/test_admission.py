@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,8 +12,9 @@ from server import admission
 from server.admission import Admission
 from server.dependencies import Services
 from server.errors import BusyError, InvalidRequestError
+from server.settings import Settings
 from tests.server.scraped import value
-from tests.server.scripted import MAX_CONTEXT, ScriptedModel
+from tests.server.scripted import MAX_CONTEXT, ScriptedModel, make_settings
 
 BODY: dict[str, Any] = {"model": "scripted", "prompt": "Once"}
 CAPACITY = 4 + 8  # as in make_settings
@@ -25,8 +27,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield now
 
 
-def make(num_running: int, num_waiting: int) -> Admission:
-    return Admission(num_running, num_waiting, on_refusal=lambda count: None)
+def make(num_running: int, num_waiting: int, max_bytes: int = 100) -> Admission:
+    return Admission(num_running, num_waiting, on_refusal=lambda count: None, max_bytes=max_bytes)
 
 
 def test_places_are_taken_all_or_none() -> None:
@@ -46,6 +48,17 @@ def test_what_can_never_fit_is_an_error_of_the_client() -> None:
     with make(2, 3).open() as reservation, pytest.raises(InvalidRequestError) as caught:
         reservation.take(6)
     assert caught.value.param == "n"
+
+
+def test_text_is_bounded_in_bytes_but_one_body_always_fits() -> None:
+    places = make(2, 3, max_bytes=100)
+    with places.open(101):
+        with pytest.raises(BusyError), places.open(1):
+            pass
+        assert places.num_bytes == 101
+    with places.open(60), places.open(40):
+        assert places.num_bytes == 100
+    assert (places.num_bytes, places.num_open) == (0, 0)
 
 
 def test_retry_after_is_the_backlog_at_the_rate_of_late(clock: list[float]) -> None:
@@ -115,3 +128,29 @@ async def test_a_refused_request_gives_its_places_back(
         response = await client.post("/v1/completions", json=BODY | body | {"stream": stream})
         assert response.status_code in (400, 404)
         assert services.admission.num_taken == 0
+
+
+class TestLittleText:
+    """A queue of few bytes, and the status that some load balancers want."""
+
+    @pytest.fixture
+    def settings(self, folder: Path) -> Settings:
+        return make_settings(folder, max_queued_bytes=1024, overload_status="503")
+
+    @pytest.mark.parametrize("url", ["/v1/completions", "/v1/chat/completions"])
+    async def test_it_refuses_before_it_looks_at_the_body(
+        self, client: httpx.AsyncClient, model: ScriptedModel, services: Services, url: str
+    ) -> None:
+        model.is_open = False
+        body = BODY | {"prompt": "x" * 20, "user": "y" * 900}
+        held = asyncio.create_task(client.post("/v1/completions", json=body))
+        while not services.admission.num_taken:
+            await asyncio.sleep(0.001)
+        response = await client.post(url, json={"user": "y" * 200})  # which fits no schema
+        assert response.status_code == 503
+        assert 1 <= int(response.headers["retry-after"]) <= 60
+        assert response.json()["error"]["code"] == "queue_full"
+        model.is_open = True
+        model.allow(1000)
+        assert (await held).status_code == 200
+        assert services.admission.num_bytes == 0

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,9 +13,15 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message
 
 from server.dependencies import Services
-from tests.server.scripted import LIMIT_SECONDS
+from server.settings import Settings
+from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, make_settings
 
 BODY = {"model": "scripted", "prompt": "Once"}
+
+
+@pytest.fixture
+def settings(folder: Path) -> Settings:
+    return make_settings(folder, max_body_bytes=4096)
 
 
 @pytest.mark.parametrize("given", ["abc-123", "!" * 128])
@@ -36,18 +43,68 @@ async def test_streams_have_an_id_too(client: httpx.AsyncClient) -> None:
     assert response.headers["x-request-id"]
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
+    (record,) = [r for r in caplog.records if r.name == "server.middleware"]
+    fields: dict[str, object] = dict(record.__dict__["fields"])
+    for name in ("seconds", "first_token_seconds"):
+        seconds = fields.pop(name, 0.0)
+        assert isinstance(seconds, float) and seconds >= 0
+    return fields
+
+
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_request_is_logged_once_it_has_ended(
-    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, stream: bool
+) -> None:
+    """With its counts and times, and without a word of what was said."""
+    caplog.set_level(logging.INFO, "server.middleware")
+    body = BODY | {"stream": stream, "n": 2, "prompt": "Once upon a time"}
+    await client.post("/v1/completions", json=body, headers={"x-request-id": "mine"})
+    await client.get("/health/live")  # would drown the others
+    assert logged(caplog) == {
+        "request_id": "mine", "method": "POST", "path": "/v1/completions",
+        "route": "/v1/completions", "status": 200, "model": "scripted", "prompt_tokens": 17,
+        "cached_tokens": 0, "output_tokens": 2 * len("Hello there!") + 2, "finish_reason": "stop",
+    }  # fmt: skip
+    assert "Once" not in caplog.text and "Hello" not in caplog.text
+
+
+async def test_a_stream_that_is_left_is_logged_with_what_it_cost(
+    base_url: str, model: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "server.middleware")
-    await client.post("/v1/completions", json=BODY, headers={"x-request-id": "mine"})
-    await client.get("/health/live")  # would drown the others
-    (record,) = [r for r in caplog.records if r.name == "server.middleware"]
-    fields = record.__dict__["fields"]
-    assert fields.pop("seconds") >= 0
-    assert fields == {
-        "request_id": "mine", "method": "POST", "path": "/v1/completions", "status": 200
-    }  # fmt: skip
+    model.is_open = False
+    model.allow(5)
+    async with httpx.AsyncClient(base_url=base_url) as client:
+        body = BODY | {"stream": True}
+        async with client.stream("POST", "/v1/completions", json=body) as response:
+            async for line in response.aiter_lines():
+                if "Hel" in line or '"l"' in line:
+                    break
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not any(r.getMessage() == "request" for r in caplog.records):
+            await asyncio.sleep(0.001)
+    model.is_open = True
+    model.allow(100)
+    fields = logged(caplog)
+    assert (fields["status"], fields["finish_reason"]) == (200, "abort")
+    assert 1 <= int(str(fields["output_tokens"])) <= 5
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "content", "status"),
+    [("GET", "/nothing", b"", 404), ("PUT", "/v1/models", b"", 405),
+     ("POST", "/v1/completions", b"{", 400), ("POST", "/v1/completions", b" " * 5000, 413)],
+)  # fmt: skip
+async def test_refusals_are_logged_and_have_an_id(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture,
+    method: str, url: str, content: bytes, status: int,
+) -> None:  # fmt: skip
+    caplog.set_level(logging.INFO, "server.middleware")
+    headers = {"content-type": "application/json", "x-request-id": "mine"}
+    response = await client.request(method, url, content=content, headers=headers)
+    assert response.headers["x-request-id"] == "mine"
+    assert (response.status_code, logged(caplog)["status"]) == (status, status)
 
 
 async def test_a_client_that_reads_nothing_costs_one_line_and_no_place(

@@ -1,0 +1,77 @@
+"""Who may ask: API keys, looked at before anything else of a request is.
+
+With no key configured, everyone may. A key never appears in a log line, an error or a repr.
+"""
+
+from collections.abc import Collection
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from engine import ConfigError
+from server.errors import UnauthorizedError, render
+from server.settings import Settings, option
+
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+METRICS_PATH = "/metrics"
+
+
+def load_keys(settings: Settings) -> tuple[str, ...]:
+    """The keys of the settings and of their file. Raises ConfigError."""
+    keys = tuple(key.get_secret_value() for key in settings.api_key)
+    return keys if settings.api_key_file is None else keys + _read_keys(settings.api_key_file)
+
+
+def open_paths(settings: Settings) -> frozenset[str]:
+    """What needs no key."""
+    return OPEN_PATHS | {METRICS_PATH} if settings.metrics_public else OPEN_PATHS
+
+
+class ApiKeys:
+    """Answers 401 to a request without one of the keys; the rest of the app never sees it.
+
+    A key comes as ``Authorization: Bearer KEY``, or as ``x-api-key: KEY``.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Collection[str], open_paths: Collection[str]) -> None:
+        self._app = app
+        self._digests = [_digest(key) for key in keys]
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in self._open_paths or self._is_known(scope):
+            await self._app(scope, receive, send)
+        else:
+            await render(UnauthorizedError())(scope, receive, send)
+
+    def _is_known(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = [headers.get("x-api-key", ""), token if scheme.lower() == "bearer" else ""]
+        return self._is_key(given[0]) | self._is_key(given[1])
+
+    def _is_key(self, text: str) -> bool:
+        """Takes as long whichever key it is, and however much of it is right."""
+        digest = _digest(text.strip())
+        return sum(compare_digest(digest, known) for known in self._digests) > 0
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()
+
+
+def _read_keys(path: Path) -> tuple[str, ...]:
+    name = option("api_key_file")
+    try:
+        keys = tuple(path.read_text(encoding="ascii").split())
+    except OSError as error:
+        raise ConfigError(f"{name} {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name} {path}: a key may have ASCII characters only") from None
+    if not keys:
+        raise ConfigError(f"{name} {path}: holds no key")
+    return keys
