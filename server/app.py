@@ -56,7 +56,8 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     settings = services.settings
     app.add_middleware(RequestLimits, max_body_bytes=settings.max_body_bytes)
     if keys := auth.load_keys(settings):
-        app.add_middleware(auth.ApiKeys, keys=keys, open_paths=auth.open_paths(settings))
+        open_paths = auth.open_paths(settings) | page.PATHS
+        app.add_middleware(auth.ApiKeys, keys=keys, open_paths=open_paths)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

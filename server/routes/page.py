@@ -15,6 +15,7 @@ router = APIRouter(include_in_schema=False)
 FOLDER = Path(__file__).parents[1] / "page"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = {path.name: path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+PATHS = frozenset({"/", *(f"/page/{name}" for name in FILES)})  # which need no key
 HEADERS = {
     # Nothing from elsewhere, nothing inline, and not inside another site's frame.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from engine import ConfigError
 from server import auth
 from server.auth import OPEN_PATHS, load_keys
+from server.routes.page import PATHS
 from server.settings import Settings
 from tests.server.scripted import make_settings
 
@@ -31,12 +32,16 @@ def bearer(key: str) -> dict[str, str]:
     return {"authorization": f"Bearer {key}"}
 
 
-async def test_every_route_but_health_wants_a_key(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_every_route_but_health_and_the_page_wants_a_key(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
     paths = {route.path for route in app.routes if isinstance(route, APIRoute)}
-    for path in sorted(paths | {"/openapi.json", "/nothing", "/health/", "/HEALTH"}):
+    for path in sorted(
+        paths | {"/openapi.json", "/nothing", "/page/app.js", "/page/x", "/health/", "/HEALTH"}
+    ):
         for method in ("GET", "POST", "OPTIONS"):
             response = await client.request(method, path)
-            assert (response.status_code == 401) == (path not in OPEN_PATHS), path
+            assert (response.status_code == 401) == (path not in OPEN_PATHS | PATHS), path
             assert response.headers["x-request-id"]
             if response.status_code == 401:
                 assert response.headers["www-authenticate"] == "Bearer"
