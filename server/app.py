@@ -20,7 +20,15 @@ from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.middleware import RequestLog
 from server.prompts import PromptEncoder
-from server.routes import chat_completions, completions, health, models, page, tokenize
+from server.routes import (
+    chat_completions,
+    completions,
+    health,
+    messages,
+    models,
+    page,
+    tokenize,
+)
 from server.sampling import SamplingDefaults
 from server.settings import Settings
 from server.tokenizer import Tokenizer
@@ -44,7 +52,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.services = services
-    for noun in (chat_completions, completions, models, health, page, tokenize):
+    for noun in (chat_completions, completions, messages, models, health, page, tokenize):
         app.include_router(noun.router)
     errors.install(app)
     _add_middleware(app, services)

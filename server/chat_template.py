@@ -6,25 +6,34 @@ answer to the client. Same environment and variables as ``transformers`` gives a
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jinja2 import Template, TemplateError
+from jinja2 import Template, TemplateError, meta
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine import CheckpointError
+from server import tool_prompt
 from server.errors import InvalidRequestError
+from server.tools import Tool
 
-Message = Mapping[str, str]  # role, content, perhaps name
+Message = Mapping[str, Any]  # role, content, perhaps name, tool_calls, tool_call_id
 
 
 class ChatTemplate:
-    """A compiled template and the special tokens that it may name."""
+    """The compiled template of a checkpoint, and the special tokens that it may name.
 
-    def __init__(self, template: Template, special_tokens: Mapping[str, str]) -> None:
-        self._template = template
+    ``for_tools`` is the one for requests with tools; most checkpoints have one for all.
+    """
+
+    def __init__(
+        self, plain: "Source", for_tools: "Source", special_tokens: Mapping[str, str]
+    ) -> None:
+        self._plain = plain
+        self._for_tools = for_tools
         self._special_tokens = special_tokens
 
     @classmethod
@@ -34,30 +43,57 @@ class ChatTemplate:
         folder: where ``chat_template.jinja`` may lie; it wins over ``chat_template`` in config.
         config: content of tokenizer_config.json. Raises CheckpointError.
         """
-        path = folder / "chat_template.jinja"
         try:
-            source = path.read_text() if path.is_file() else _default_template(config)
-            if source is None:
+            sources = _sources(folder, config)
+            default = sources.get("default")
+            if default is None:
                 return None
-            template = _environment().from_string(source)
+            plain = Source.compile(default)
+            for_tools = Source.compile(sources["tool_use"]) if "tool_use" in sources else plain
         except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f"{folder}: chat template cannot be compiled: {error}") from None
-        return cls(template, special_tokens(config))
+        return cls(plain, for_tools, special_tokens(config))
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> str:
+    def render(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        *,
+        add_generation_prompt: bool = True,
+    ) -> str:
         """The prompt, up to where the assistant speaks, or (without) to the end of the last turn.
 
+        A template that does not take tools gets them, and earlier calls, as text.
         Raises InvalidRequestError if the template refuses the messages.
         """
+        source = self._for_tools if tools else self._plain
+        if not source.takes_tools:
+            messages, tools = tool_prompt.as_text(messages, tools), ()
         try:
-            return self._template.render(
+            return source.template.render(
                 messages=messages,
+                tools=[tool.for_template() for tool in tools] or None,
                 add_generation_prompt=add_generation_prompt,
                 **self._special_tokens,
             )
         except Exception as error:  # whatever a template can raise is about these messages
             message = f"The model's chat template refuses these messages: {error}"
             raise InvalidRequestError(message, param="messages") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A template, and whether it reads ``tools``."""
+
+    template: Template
+    takes_tools: bool
+
+    @classmethod
+    def compile(cls, text: str) -> "Source":
+        """Raises what jinja does."""
+        environment = _environment()
+        takes_tools = "tools" in meta.find_undeclared_variables(environment.parse(text))
+        return cls(environment.from_string(text), takes_tools)
 
 
 def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
@@ -67,11 +103,17 @@ def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
-def _default_template(config: Mapping[str, Any]) -> str | None:
-    template = config.get("chat_template")
-    if isinstance(template, list):  # the older form: several templates with names
-        template = {entry["name"]: entry["template"] for entry in template}.get("default")
-    return template
+def _sources(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Templates by name, as ``transformers`` finds them; ``default`` and perhaps ``tool_use``."""
+    stated = config.get("chat_template")
+    if isinstance(stated, list):  # the older form: several templates with names
+        sources = {entry["name"]: entry["template"] for entry in stated}
+    else:
+        sources = {} if stated is None else {"default": stated}
+    files = {"default": "chat_template.jinja"}
+    files["tool_use"] = "additional_chat_templates/tool_use.jinja"
+    paths = {name: folder / path for name, path in files.items()}
+    return sources | {name: path.read_text() for name, path in paths.items() if path.is_file()}
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -18,7 +18,7 @@ from server.metrics import Metrics
 from server.prompts import PromptEncoder
 from server.request_record import current_record
 from server.settings import Settings
-from server.sse import event_stream
+from server.sse import DATA_EVENTS, EventForm, event_stream
 from server.tokenizer import Tokenizer
 
 
@@ -45,9 +45,12 @@ class Services:
         if record := current_record.get():
             record.model = name
 
-    def event_stream(self, chunks: AsyncGenerator[BaseModel]) -> Response:
-        """Stream chunks as the settings say."""
-        return event_stream(chunks, self.settings.ping_seconds, self.settings.send_timeout_seconds)
+    def event_stream(
+        self, chunks: AsyncGenerator[BaseModel], form: EventForm = DATA_EVENTS
+    ) -> Response:
+        """Stream chunks as the settings say, in the form of OpenAI unless another is given."""
+        ping, timeout = self.settings.ping_seconds, self.settings.send_timeout_seconds
+        return event_stream(chunks, ping, timeout, form)
 
 
 def _services(request: Request) -> Services:

@@ -55,12 +55,18 @@ class Detokenizer:
 
 
 class StopFinder:
-    """Cuts the text of one sequence before the first stop string, or (``keeps_stop``) after it."""
+    """Cuts the text of one sequence before the first stop string, or (``keeps_stop``) after it.
 
-    def __init__(self, stops: Sequence[str], *, keeps_stop: bool = False) -> None:
+    From ``until`` on, if that comes first, stop strings mean nothing: what follows is no prose.
+    """
+
+    def __init__(
+        self, stops: Sequence[str], *, keeps_stop: bool = False, until: str | None = None
+    ) -> None:
         self._stops = stops
         self._keeps_stop = keeps_stop
-        self._held = ""  # may be the beginning of a stop string
+        self._until = [until] if stops and until else []
+        self._held = ""  # may be the beginning of a stop string, or of ``until``
         self.stop: str | None = None  # that was found
 
     @property
@@ -68,17 +74,25 @@ class StopFinder:
         """Whether the text has ended."""
         return self.stop is not None
 
-    def push(self, text: str) -> str:
-        """Text that no stop string can claim any more. Sets ``stop``; after that it is empty."""
+    def push(self, text: str, *, counts: bool = True) -> str:
+        """Text that no stop string can claim any more. Sets ``stop``; after that it is empty.
+
+        Without ``counts``, no stop string is looked for.
+        """
         if self.found:
             return ""
         self._held += text
-        found = [(at, stop) for stop in self._stops if (at := self._held.find(stop)) >= 0]
-        if found:
-            at, self.stop = min(found)
+        stops = self._stops if counts else ()
+        marks = [*stops, *self._until]
+        found = [(at, mark) for mark in marks if (at := self._held.find(mark)) >= 0]
+        at, mark = min(found, default=(0, ""))
+        if mark in stops:
+            self.stop = mark
             given, self._held = self._held, ""
-            return given[: at + len(self.stop) if self._keeps_stop else at]
-        end = len(self._held) - self._num_claimed()
+            return given[: at + len(mark) if self._keeps_stop else at]
+        if mark:
+            self._stops, self._until, marks = (), [], []
+        end = len(self._held) - self._num_claimed(marks)
         given, self._held = self._held[:end], self._held[end:]
         return given
 
@@ -87,10 +101,10 @@ class StopFinder:
         held, self._held = self._held, ""
         return held
 
-    def _num_claimed(self) -> int:
-        """Length of the longest end of the held text with which a stop string begins."""
-        longest = max(map(len, self._stops), default=0) - 1
+    def _num_claimed(self, marks: Sequence[str]) -> int:
+        """Length of the longest end of the held text with which one of these begins."""
+        longest = max(map(len, marks), default=0) - 1
         for length in range(min(longest, len(self._held)), 0, -1):
-            if any(stop.startswith(self._held[-length:]) for stop in self._stops):
+            if any(mark.startswith(self._held[-length:]) for mark in marks):
                 return length
         return 0

@@ -8,7 +8,7 @@ ApiError                     status, type           raised by
 |-- TimedOutError            408 timeout            generation: over --request-timeout
 `-- UnavailableError         503 server_error       health: stopping, stalled, engine dead
 
-Not of the tree, but rendered alike, so that every body has OpenAI's shape: of the engine,
+Not of the tree, but rendered alike, so that every body has the shape of its API: of the engine,
 RequestError 400, EngineDeadError 503, any other EngineError 500; a body that fits no schema 400;
 404, 405, 413 and 431 of the framework and of limits; all else 500.
 """
@@ -21,8 +21,10 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from engine import ContextLengthError, EngineDeadError, EngineError, RequestError
+from server import messages_error
 
 _log = logging.getLogger(__name__)
 
@@ -133,9 +135,27 @@ def as_api_error(error: Exception) -> ApiError:
             return ApiError("The server failed to answer this request.", code="internal_error")
 
 
+class ErrorResponse(Response):
+    """The error in the shape of the API that was called, which shows when it is sent."""
+
+    media_type = "application/json"
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.body(), error.status, error.headers)
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        if scope["path"].startswith(messages_error.PATH):
+            request_id = scope["state"].get("request_id")
+            self.body = messages_error.body(self.status_code, self._error.message, request_id)
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+
 def render(error: ApiError) -> Response:
     """The error as a response."""
-    return Response(error.body(), error.status, error.headers, media_type="application/json")
+    return ErrorResponse(error)
 
 
 async def handle(_: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server import messages_error
 from server.errors import as_api_error, render
 from server.metrics import Metrics
 from server.request_record import RequestRecord, current_record
@@ -60,6 +61,7 @@ class _Exchange:
     def __init__(self, scope: Scope, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
         self.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = self.request_id
         self.method: str = scope["method"]
         self.status: int | None = None
         self.record = RequestRecord()
@@ -81,7 +83,10 @@ class _Exchange:
         """Pass a message on, the first with the id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["x-request-id"] = self.request_id
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.request_id
+            if self._scope["path"].startswith(messages_error.PATH):
+                headers["request-id"] = self.request_id  # where the anthropic client looks
         await self._send(message)
 
     def extra(self) -> Mapping[str, object]:

@@ -15,6 +15,7 @@ from server.errors import InvalidRequestError
 from server.job import GenerationJob
 from server.sampling import SamplingDefaults
 from server.schemas.chat_completions import ChatCompletionRequest
+from server.schemas.chat_messages import for_template
 from server.schemas.common import SamplingFields
 from server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, Prompt
 from server.tokenizer import Tokenizer
@@ -33,10 +34,18 @@ class PromptEncoder:
     async def chat_job(self, body: ChatCompletionRequest) -> GenerationJob:
         """The job of a conversation. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
-        messages = [message.for_template() for message in body.messages]
-        prompt = await asyncio.to_thread(self._tokenizer.encode_chat, messages)
+        prompt = await self.encode_chat(body)
         limit = body.token_limit
-        return self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
+        job = self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
+        if body.tool_use().allowed:
+            raise InvalidRequestError("Tools are not supported yet.", param="tools")
+        return job
+
+    async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
+        """Token ids of a conversation. Raises InvalidRequestError."""
+        messages = for_template(body.messages)
+        tools = body.tool_use().shown
+        return await asyncio.to_thread(self._tokenizer.encode_chat, messages, tools)
 
     async def completion_job(self, body: CompletionRequest) -> GenerationJob:
         """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""

@@ -1,45 +1,114 @@
-"""Server-sent events: chunks -> ``data:`` lines, comments while nothing comes, ``[DONE]``."""
+"""Server-sent events: chunks -> lines, a sign of life while nothing comes, and the end."""
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Protocol
 
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from server.errors import as_api_error
+from server import messages_error
+from server.errors import ApiError, as_api_error
 
 _log = logging.getLogger(__name__)
 
 
+class EventForm(Protocol):
+    """How an API writes its events."""
+
+    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
+        """One event."""
+
+    def error(self, error: ApiError) -> ServerSentEvent:
+        """What a stream that fails ends with."""
+
+    def end(self) -> ServerSentEvent | None:
+        """What any other stream ends with, after its last chunk."""
+
+    def ping(self) -> ServerSentEvent:
+        """What says nothing, but keeps the connection open."""
+
+
+class DataEvents:
+    """OpenAI's: only ``data:``, at last ``[DONE]``. After an error there is no ``[DONE]``."""
+
+    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
+        """One event."""
+        return _event(chunk.model_dump_json())
+
+    def error(self, error: ApiError) -> ServerSentEvent:
+        """The error's body."""
+        return _event(error.body().decode())
+
+    def end(self) -> ServerSentEvent:
+        """The mark of OpenAI."""
+        return _event("[DONE]")
+
+    def ping(self) -> ServerSentEvent:
+        """A comment."""
+        return ServerSentEvent(comment="ping", sep="\n")
+
+
+DATA_EVENTS = DataEvents()
+
+
+class NamedEvents:
+    """Anthropic's: each chunk has a ``type``, which is also the event's name."""
+
+    def __init__(self, request_id: str) -> None:
+        self._request_id = request_id
+
+    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
+        """One event."""
+        return _event(chunk.model_dump_json(), getattr(chunk, "type"))  # noqa: B009 (of any chunk)
+
+    def error(self, error: ApiError) -> ServerSentEvent:
+        """The error's body."""
+        body = messages_error.body(error.status, error.message, self._request_id)
+        return _event(body.decode(), "error")
+
+    def end(self) -> None:
+        """Nothing: the last chunk says so itself."""
+
+    def ping(self) -> ServerSentEvent:
+        """An event of that name."""
+        return _event('{"type": "ping"}', "ping")
+
+
 def event_stream(
-    chunks: AsyncGenerator[BaseModel], ping_seconds: float, send_timeout_seconds: float
+    chunks: AsyncGenerator[BaseModel],
+    ping_seconds: float,
+    send_timeout_seconds: float,
+    form: EventForm = DATA_EVENTS,
 ) -> EventSourceResponse:
     """A response that streams ``chunks``, and closes them when the client leaves.
 
     A client that reads nothing for ``send_timeout_seconds`` is dropped.
     """
     return EventSourceResponse(
-        _events(chunks),
+        _events(chunks, form),
         sep="\n",
         ping=ping_seconds,
-        ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
+        ping_message_factory=form.ping,
         send_timeout=send_timeout_seconds,
     )
 
 
-async def _events(chunks: AsyncGenerator[BaseModel]) -> AsyncIterator[ServerSentEvent]:
-    """After an error there is no ``[DONE]``: the stream ends with the error's body."""
+async def _events(
+    chunks: AsyncGenerator[BaseModel], form: EventForm
+) -> AsyncIterator[ServerSentEvent]:
     try:
         async with aclosing(chunks):
             async for chunk in chunks:
-                yield _event(chunk.model_dump_json())
+                yield form.chunk(chunk)
     except Exception as error:
         _log.exception("a stream failed")
-        yield _event(as_api_error(error).body().decode())
+        yield form.error(as_api_error(error))
     else:
-        yield _event("[DONE]")
+        if end := form.end():
+            yield end
 
 
-def _event(data: str) -> ServerSentEvent:
-    return ServerSentEvent(data, sep="\n")
+def _event(data: str, name: str | None = None) -> ServerSentEvent:
+    return ServerSentEvent(data, event=name, sep="\n")

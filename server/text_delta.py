@@ -81,7 +81,7 @@ class TextAssembler:
         self._index = index
         decode = partial(tokenizer.decode, skip_special_tokens=job.skips_special)
         self._detokenizer = Detokenizer(decode, job.context_of(index))
-        self._stops = StopFinder(job.stops, keeps_stop=job.keeps_stop)
+        self._stops = StopFinder(job.stops, keeps_stop=job.keeps_stop, until=job.stops_until)
         self._num_tokens = 0
         echo = job.echo_of(index)
         # That came so far, before any stop string is looked for.
@@ -118,9 +118,8 @@ class TextAssembler:
         if output.finish_reason:
             text += self._detokenizer.finish()
         self._num_characters += len(text)
-        if self._num_tokens <= self._job.params.min_tokens:
-            return text  # a stop string counts only after these
-        return self._stops.push(text)
+        # A stop string counts only after so many tokens.
+        return self._stops.push(text, counts=self._num_tokens > self._job.params.min_tokens)
 
     def _listed(self, output: TokenOutput) -> tuple[TextToken, ...]:
         if output.token_id is None or not self._job.lists_tokens:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer as Encoder
 from engine import CheckpointError
 from server.chat_template import ChatTemplate, Message, special_tokens
 from server.errors import InvalidRequestError
+from server.tools import Tool
 from server.vocabulary import Vocabulary
 
 
@@ -49,19 +50,22 @@ class Tokenizer:
         return self._ids(text, add_special_tokens=add_special_tokens and not has_bos)
 
     def encode_chat(
-        self, messages: Sequence[Message], *, add_generation_prompt: bool = True
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        *,
+        add_generation_prompt: bool = True,
     ) -> list[int]:
         """Ids of a conversation; the special tokens are those that the template writes.
 
+        tools: what the model is shown.
         add_generation_prompt: end where the assistant speaks. Raises InvalidRequestError.
         """
         if self._template is None:
             message = "This model has no chat template: use /v1/completions."
             raise InvalidRequestError(message, param="messages", code="no_chat_template")
-        return self._ids(
-            self._template.render(messages, add_generation_prompt=add_generation_prompt),
-            add_special_tokens=False,
-        )
+        text = self._template.render(messages, tools, add_generation_prompt=add_generation_prompt)
+        return self._ids(text, add_special_tokens=False)
 
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool = True) -> str:
         """Text of ids; incomplete UTF-8 becomes U+FFFD, ids that are no token nothing."""

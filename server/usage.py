@@ -10,12 +10,12 @@ class UsageCounter:
 
     def __init__(self, job: GenerationJob) -> None:
         self._job = job
-        self._num_generated = 0
+        self.num_generated = 0  # tokens, so far
         self._num_cached: dict[int, int] = {}  # of each prompt
 
     def add(self, delta: TextDelta) -> None:
         """Count a delta, merged or not."""
-        self._num_generated += delta.num_tokens
+        self.num_generated += delta.num_tokens
         prompt, choice = divmod(delta.index, self._job.num_choices)
         if choice == 0:  # the others find in the cache what the first has put there
             self._num_cached[prompt] = delta.num_cached_tokens
@@ -25,7 +25,7 @@ class UsageCounter:
         num_prompt = sum(map(len, self._job.prompts))
         return Usage(
             prompt_tokens=num_prompt,
-            completion_tokens=self._num_generated,
-            total_tokens=num_prompt + self._num_generated,
+            completion_tokens=self.num_generated,
+            total_tokens=num_prompt + self.num_generated,
             prompt_tokens_details=PromptTokensDetails(cached_tokens=sum(self._num_cached.values())),
         )

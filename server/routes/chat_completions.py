@@ -1,11 +1,13 @@
 """``POST /v1/chat/completions``: the model's next turn in a conversation."""
 
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from typing import TypedDict
 
 from fastapi import APIRouter, Request, Response
 
+from server.chat_answer import ChatAnswer
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
 from server.job import GenerationJob
@@ -16,9 +18,6 @@ from server.schemas.chat_completions import (
     ChatCompletionRequest,
     Choice,
     ChunkChoice,
-    ContentDelta,
-    ResponseMessage,
-    RoleDelta,
 )
 from server.schemas.logprobs import ChatLogprobs
 from server.text_delta import TextDelta, collect
@@ -52,14 +51,11 @@ async def _completion(
     choices = []
     for answer in answers:
         usage.add(answer)
-        assert answer.finish_reason, "a stream ends only when all its sequences have"
-        choices.append(
-            Choice(
-                message=ResponseMessage(content=answer.text),
-                finish_reason=answer.finish_reason,
-                **_details(services, body, answer),
-            )
-        )
+        reader = ChatAnswer(body.tool_use())
+        message, reason = reader.message(answer), reader.end_reason(answer)
+        assert reason, "a stream ends only when all its sequences have"
+        details = _details(services, body, answer)
+        choices.append(Choice(message=message, finish_reason=reason, **details))
     return ChatCompletion(
         **new_head("chatcmpl", body.model),
         choices=choices,
@@ -72,35 +68,32 @@ async def _completion(
 async def _chunks(
     services: Services, body: ChatCompletionRequest, job: GenerationJob
 ) -> AsyncGenerator[ChatCompletionChunk]:
-    """Of each answer first the role, then the text; last the usage, if it was asked for."""
+    """Of each answer first the role, then text and calls; last the usage, if it was asked for."""
     head, usage = new_head("chatcmpl", body.model), UsageCounter(job)
     prompt_token_ids = _prompt_token_ids(body, job)
-    begun: set[int] = set()
+    use = body.tool_use()
+    answers = defaultdict[int, ChatAnswer](lambda: ChatAnswer(use))
     async with aclosing(services.generator.stream(job)) as deltas:
         async for delta in deltas:
             usage.add(delta)
             counts = usage.usage() if body.continuous_usage else None
-            for choice in _choices(services, body, delta, is_first=delta.index not in begun):
+            for choice in _choices(services, body, delta, answers[delta.index]):
                 yield ChatCompletionChunk(
                     **head, choices=[choice], usage=counts, prompt_token_ids=prompt_token_ids
                 )
                 prompt_token_ids = None  # in the first chunk only
-            begun.add(delta.index)
     if body.include_usage:
         yield ChatCompletionChunk(**head, choices=[], usage=usage.usage())
 
 
 def _choices(
-    services: Services, body: ChatCompletionRequest, delta: TextDelta, *, is_first: bool
+    services: Services, body: ChatCompletionRequest, delta: TextDelta, answer: ChatAnswer
 ) -> Iterator[ChunkChoice]:
-    if is_first:
-        yield ChunkChoice(index=delta.index, delta=RoleDelta())
-    if not delta.is_empty:
-        yield ChunkChoice(
-            delta=ContentDelta(content=delta.text),
-            finish_reason=delta.finish_reason,
-            **_details(services, body, delta),
-        )
+    gained = answer.read(delta)
+    yield from (ChunkChoice(index=delta.index, delta=gain) for gain in gained[:-1])
+    for last in gained[-1:]:
+        reason, details = answer.end_reason(delta), _details(services, body, delta)
+        yield ChunkChoice(delta=last, finish_reason=reason, **details)
 
 
 class _Details(TypedDict):

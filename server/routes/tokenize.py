@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 
 from server.dependencies import Services, ServicesDep
 from server.errors import InvalidRequestError
+from server.schemas.chat_messages import for_template
 from server.schemas.tokenize import (
     DetokenizeRequest,
     DetokenizeResponse,
@@ -70,6 +71,6 @@ def _encode(services: Services, body: TokenizeRequest) -> list[int]:
         raise InvalidRequestError(message, param="add_special_tokens")
     assert body.messages, "one of three was given"
     return services.tokenizer.encode_chat(
-        [message.for_template() for message in body.messages],
+        for_template(body.messages),
         add_generation_prompt=body.add_generation_prompt is not False,
     )

@@ -1,8 +1,8 @@
 """Wire types of ``/v1/chat/completions``."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from server.schemas.answer import (
     EndReason,
@@ -12,50 +12,14 @@ from server.schemas.answer import (
     StopReason,
     Usage,
 )
-from server.schemas.body import Body, Neutral, Text
+from server.schemas.body import Neutral
+from server.schemas.chat_messages import Messages
 from server.schemas.common import SamplingFields
 from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
+from server.schemas.tools import ToolCall, ToolFields
 
 
-class TextPart(Body):
-    """A piece of a message; only text is supported."""
-
-    type: Literal["text"]
-    text: Text
-
-
-def _as_parts(value: object) -> object:
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}]
-    if not isinstance(value, list):
-        raise ValueError("must be a string or a list of text parts")
-    return value
-
-
-class Message(Body):
-    """One turn of the conversation. A developer is treated as the system."""
-
-    neutral: ClassVar[Neutral] = {  # a client sends back the assistant's message as it got it
-        "refusal": (),
-        "audio": (),
-        "function_call": (),
-        "tool_calls": ([],),
-        "annotations": ([],),
-        "reasoning_content": (),
-    }
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[TextPart], Field(min_length=1), BeforeValidator(_as_parts)]
-    name: Text | None = None
-
-    def for_template(self) -> dict[str, str]:
-        """The message as a chat template expects it, with its parts joined."""
-        role = "system" if self.role == "developer" else self.role
-        message = {"role": role, "content": "".join(part.text for part in self.content)}
-        return message if self.name is None else message | {"name": self.name}
-
-
-class ChatCompletionRequest(SamplingFields):
+class ChatCompletionRequest(SamplingFields, ToolFields):
     """A conversation for the model to continue."""
 
     neutral: ClassVar[Neutral] = SamplingFields.neutral | {
@@ -63,17 +27,14 @@ class ChatCompletionRequest(SamplingFields):
         "function_call": ("none", "auto"),
         "functions": ([],),
         "modalities": (["text"],),
-        "parallel_tool_calls": (True, False),  # says nothing without tools
         "prediction": (),
         "reasoning_effort": (),
         "response_format": ({"type": "text"},),
-        "tool_choice": ("none", "auto"),
-        "tools": ([],),
         "verbosity": (),
         "web_search_options": (),
     }
 
-    messages: list[Message] = Field(min_length=1)
+    messages: Messages
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
@@ -96,12 +57,20 @@ class ChatCompletionRequest(SamplingFields):
         return (self.top_logprobs or 0) if self.logprobs else None
 
 
+ChatEndReason = EndReason | Literal["tool_calls"]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class ResponseMessage(BaseModel):
-    """The assistant's answer."""
+    """The assistant's answer: text, calls, or both."""
 
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
     refusal: None = None
+    tool_calls: list[ToolCall] | None = Field(None, exclude_if=_is_none)
 
 
 class Choice(BaseModel):
@@ -110,7 +79,7 @@ class Choice(BaseModel):
     index: int
     message: ResponseMessage
     logprobs: ChatLogprobs | None = None
-    finish_reason: EndReason
+    finish_reason: ChatEndReason
     stop_reason: StopReason = None
     token_ids: OptionalTokenIds = None
 
@@ -139,16 +108,48 @@ class RoleDelta(BaseModel):
 class ContentDelta(BaseModel):
     """Text to append to an answer."""
 
-    content: str
+    content: str = ""
+
+
+class CallBegin(ToolCall):
+    """A new call, with arguments that are empty so far."""
+
+    index: int  # of the call in the answer
+
+
+class ArgumentsDelta(BaseModel):
+    """Text to append to a call's arguments."""
+
+    arguments: str
+
+
+class CallPiece(BaseModel):
+    """What a call has gained."""
+
+    index: int
+    function: ArgumentsDelta
+
+
+class CallsDelta(BaseModel):
+    """A call's beginning, or more of it."""
+
+    tool_calls: list[CallBegin | CallPiece]
+
+
+class EndDelta(BaseModel):
+    """Nothing to append: the answer ends with a call."""
+
+
+Delta = RoleDelta | ContentDelta | CallsDelta | EndDelta
 
 
 class ChunkChoice(BaseModel):
     """A chunk's part of one answer."""
 
     index: int
-    delta: RoleDelta | ContentDelta
+    delta: Delta
     logprobs: ChatLogprobs | None = None
-    finish_reason: EndReason | None = None
+    finish_reason: ChatEndReason | None = None
     stop_reason: StopReason = None
     token_ids: OptionalTokenIds = None
 

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from server.schemas.body import Body, Neutral, Text
-from server.schemas.chat_completions import Message
+from server.schemas.chat_messages import Messages
 
 
 class TokenizeRequest(Body):
@@ -23,7 +23,7 @@ class TokenizeRequest(Body):
     model: str | None = None
     prompt: Text | None = None
     content: Text | None = None
-    messages: list[Message] | None = Field(None, min_length=1)
+    messages: Messages | None = None
     add_special_tokens: bool | None = None
     add_special: bool | None = None
     add_generation_prompt: bool | None = None

@@ -1,5 +1,6 @@
 """Templates see what transformers would show them, and can do no harm."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from engine import CheckpointError
 from server.chat_template import ChatTemplate
 from server.errors import InvalidRequestError
+from server.tools import Tool
 
 USER = [{"role": "user", "content": "Hi"}]
 
@@ -45,6 +47,52 @@ def test_a_file_wins_over_the_config(tmp_path: Path) -> None:
 def test_of_several_templates_the_default_is_used(tmp_path: Path) -> None:
     templates = [{"name": n, "template": n.upper()} for n in ("tool_use", "default")]
     assert render(templates, tmp_path) == "DEFAULT"
+
+
+def with_tools(template: object, folder: Path) -> str:
+    loaded = ChatTemplate.load(folder, {"chat_template": template})
+    assert loaded is not None
+    return loaded.render(USER, [Tool("f", None, {"type": "object"}, "tools[0]")])
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ tools | tojson }}",
+        "{% if tools is defined and tools %}{{ tools | tojson }}{% endif %}",
+        "{% if not tools is defined %}{% set tools = none %}{% endif %}{{ tools | tojson }}",
+        "{% macro m() %}{{ tools | tojson }}{% endmacro %}{{ m() }}",
+        "{% for tool in tools %}{{ [tool] | tojson }}{% endfor %}",
+    ],
+)
+def test_a_template_that_takes_tools_gets_them(template: str, tmp_path: Path) -> None:
+    function = {"name": "f", "parameters": {"type": "object"}}
+    rendered = with_tools(template, tmp_path)
+    assert json.loads(rendered) == [{"type": "function", "function": function}]
+
+
+def test_without_tools_there_are_none(tmp_path: Path) -> None:
+    assert render("{{ tools is none }}", tmp_path) == "True"
+
+
+def test_a_template_that_does_not_take_tools_gets_them_as_text(tmp_path: Path) -> None:
+    rendered = with_tools(
+        "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}", tmp_path
+    )
+    assert rendered.startswith("system:You can call these tools:\n")
+    assert rendered.endswith(";user:Hi;")
+
+
+def test_a_template_for_tools_is_used_for_them(tmp_path: Path) -> None:
+    named = [
+        {"name": "default", "template": "plain"},
+        {"name": "tool_use", "template": "{{ tools[0].type }}"},
+    ]
+    assert with_tools(named, tmp_path) == "function"
+    assert render(named, tmp_path) == "plain"
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates/tool_use.jinja").write_text("file {{ tools | length }}")
+    assert with_tools("plain", tmp_path) == "file 1"
 
 
 def test_a_refusal_of_the_template_reaches_the_client(tmp_path: Path) -> None:

@@ -126,3 +126,25 @@ def test_random_texts_are_cut_where_find_says() -> None:
         given, found, held = stopped(text, [stop], size=random.randrange(1, 5))
         assert found == (stop in text)
         assert given + held == text.partition(stop)[0]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_from_a_mark_on_stop_strings_mean_nothing(size: int) -> None:
+    finder = StopFinder(["x", "<"], until="[call]")
+    text = "one [call] two x <"
+    given = "".join(finder.push(text[at : at + size]) for at in range(0, len(text), size))
+    assert (given + finder.finish(), finder.stop) == (text, None)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_stop_string_before_the_mark_ends_the_text(size: int) -> None:
+    finder = StopFinder(["x", "["], until="[call]")
+    text = "one [call] two x <"
+    given = "".join(finder.push(text[at : at + size]) for at in range(0, len(text), size))
+    assert (given, finder.finish(), finder.stop) == ("one ", "", "[")
+
+
+def test_a_mark_counts_where_stop_strings_do_not_yet() -> None:
+    finder = StopFinder(["x"], until="[call]")
+    given = finder.push("x [ca", counts=False) + finder.push("ll] x")
+    assert (given, finder.stop) == ("x [call] x", None)

@@ -20,6 +20,7 @@ import pytest
 from server.schemas.body import Body
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.completions import CompletionRequest
+from server.schemas.messages import MessagesRequest
 from server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/http-api.md").read_text()
@@ -29,6 +30,7 @@ HEADINGS: list[tuple[type[Body], list[str]]] = [
     (CompletionRequest, [SHARED, "Completions"]),
     (TokenizeRequest, ["Messages", "Tokenize"]),
     (DetokenizeRequest, ["Detokenize"]),
+    (MessagesRequest, ["Anthropic's messages"]),
 ]
 Statuses = dict[str, str]  # of each field; of a refused one with the values that are off
 

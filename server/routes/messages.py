@@ -1,0 +1,62 @@
+"""``/v1/messages``: chat completions in the form of Anthropic, and how long a prompt would be."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from fastapi import APIRouter, Request, Response
+
+from server.chat_of_messages import chat_prompt, chat_request
+from server.dependencies import ReservationDep, Services, ServicesDep
+from server.disconnect import until_disconnect
+from server.job import GenerationJob
+from server.message_answer import MessageHead, MessageStream, new_head, whole_message
+from server.schemas.message_events import Event, MessageAnswer, TokensCount
+from server.schemas.messages import CountTokensRequest, MessagesRequest
+from server.sse import NamedEvents
+from server.text_delta import collect
+
+router = APIRouter(prefix="/v1/messages", tags=["messages"])
+
+
+@router.post("", response_model=MessageAnswer)
+async def create_message(
+    body: MessagesRequest, request: Request, services: ServicesDep, reservation: ReservationDep
+) -> Response:
+    """One answer, as a stream of events or in one piece."""
+    services.check_model(body.model)
+    reservation.take(1)
+    chat = chat_request(body)
+    job, can_call = await services.encoder.chat_job(chat), bool(chat.tool_use().allowed)
+    head = new_head(body.model)
+    if body.stream:
+        events = _events(services, job, MessageStream(head, job, can_call=can_call))
+        return services.event_stream(events, NamedEvents(request.state.request_id))
+    answer = await until_disconnect(request, _message(services, job, head, can_call=can_call))
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.post("/count_tokens")
+async def count_tokens(
+    body: CountTokensRequest, services: ServicesDep, reservation: ReservationDep
+) -> TokensCount:
+    """Tokens of the prompt that the same body would give to ``/v1/messages``."""
+    services.check_model(body.model)
+    reservation.take(1)  # to read a prompt is work, too
+    prompt = await services.encoder.encode_chat(chat_prompt(body))
+    return TokensCount(input_tokens=len(prompt))
+
+
+async def _message(
+    services: Services, job: GenerationJob, head: MessageHead, *, can_call: bool
+) -> MessageAnswer:
+    (answer,) = await collect(services.generator.stream(job))
+    return whole_message(head, answer, job, can_call=can_call)
+
+
+async def _events(
+    services: Services, job: GenerationJob, stream: MessageStream
+) -> AsyncGenerator[Event]:
+    async with aclosing(services.generator.stream(job)) as deltas:
+        async for delta in deltas:
+            for event in stream.add(delta):
+                yield event

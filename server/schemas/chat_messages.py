@@ -1,0 +1,167 @@
+"""Wire types of the turns of a conversation, and which turn may follow which."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from server.schemas.body import Body, Neutral, Text
+
+
+class TextPart(Body):
+    """A piece of a message; only text is supported."""
+
+    type: Literal["text"]
+    text: Text
+
+
+def _as_parts(value: object) -> object:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    if not isinstance(value, list):
+        raise ValueError("must be a string or a list of text parts")
+    return value
+
+
+def _check_arguments(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError("must be the text of a JSON object")
+    return text
+
+
+Content = Annotated[list[TextPart], Field(min_length=1), BeforeValidator(_as_parts)]
+
+
+class EarlierFunction(Body):
+    """What was called in an earlier turn."""
+
+    name: Text
+    arguments: Annotated[Text, AfterValidator(_check_arguments)]
+
+
+class EarlierCall(Body):
+    """A call of an earlier turn, as the client got it."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"index"})  # of a stream: some clients keep it
+
+    index: int | None = None
+    id: Text
+    type: Literal["function"] = "function"
+    function: EarlierFunction
+
+    def for_template(self) -> dict[str, Any]:
+        """The call as a chat template expects it: arguments as an object."""
+        arguments = json.loads(self.function.arguments)
+        function = {"name": self.function.name, "arguments": arguments}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+Calls = list[EarlierCall] | None
+Parts = list[TextPart] | None
+
+
+class Message(Body):
+    """One turn of the conversation. A developer is treated as the system."""
+
+    neutral: ClassVar[Neutral] = {  # a client sends back the assistant's message as it got it
+        "refusal": (),
+        "audio": (),
+        "function_call": (),
+        "annotations": ([],),
+        "reasoning_content": (),
+    }
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    name: Text | None = None
+    tool_calls: list[EarlierCall] | None = None
+    content: Content | None = Field(None, validate_default=True)
+    tool_call_id: Text | None = Field(None, validate_default=True)
+
+    @field_validator("tool_calls")
+    @classmethod
+    def _only_the_assistant_calls(cls, value: Calls, info: ValidationInfo) -> Calls:
+        if value and info.data.get("role") != "assistant":
+            raise ValueError("allowed only in messages of role assistant")
+        return value
+
+    @field_validator("content")
+    @classmethod
+    def _calls_need_no_content(cls, value: Parts, info: ValidationInfo) -> Parts:
+        if value is None and not info.data.get("tool_calls"):
+            raise ValueError("required, except beside tool_calls")
+        return value
+
+    @field_validator("tool_call_id")
+    @classmethod
+    def _a_result_names_its_call(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if (value is None) == (info.data.get("role") == "tool"):
+            raise ValueError("required in messages of role tool, and allowed in no other")
+        return value
+
+    @property
+    def call_ids(self) -> list[str]:
+        """Ids of the calls, none if the message has none."""
+        return [call.id for call in self.tool_calls or ()]
+
+    def for_template(self) -> dict[str, Any]:
+        """The message as a chat template expects it, with its parts joined."""
+        message: dict[str, Any] = {
+            "role": "system" if self.role == "developer" else self.role,
+            "content": "".join(part.text for part in self.content or ()),
+        }
+        if self.name is not None:
+            message["name"] = self.name
+        if self.tool_calls:
+            message["tool_calls"] = [call.for_template() for call in self.tool_calls]
+        if self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
+        return message
+
+
+def check_sequence(messages: Sequence[Message]) -> list[Message]:
+    """Each call is answered, once, right after the turn that made it; nothing else is.
+
+    Raises ValueError that names the message.
+    """
+    open_ids: list[str] = []
+    for position, message in enumerate(messages):
+        if message.role == "tool":
+            if message.tool_call_id not in open_ids:
+                raise ValueError(
+                    f"messages[{position}] answers the call {message.tool_call_id!r}, "
+                    "which the preceding turn of the assistant did not make or which is answered"
+                )
+            open_ids.remove(message.tool_call_id)
+        elif open_ids:
+            raise ValueError(
+                f"messages[{position}] comes before a message of role tool "
+                f"that answers the call {open_ids[0]!r}"
+            )
+        else:
+            open_ids = message.call_ids
+            if len(set(open_ids)) < len(open_ids):
+                raise ValueError(f"messages[{position}] has two calls with one id")
+    if open_ids:
+        raise ValueError(f"no message of role tool answers the call {open_ids[0]!r}")
+    return list(messages)
+
+
+Messages = Annotated[list[Message], Field(min_length=1), AfterValidator(check_sequence)]
+
+
+def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """All turns as a chat template expects them; a tool's answer has the name of the tool."""
+    names: dict[str, str] = {}
+    rendered = []
+    for message in messages:
+        names |= {call.id: call.function.name for call in message.tool_calls or ()}
+        turn = message.for_template()
+        if message.tool_call_id is not None:
+            turn.setdefault("name", names[message.tool_call_id])
+        rendered.append(turn)
+    return rendered

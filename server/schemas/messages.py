@@ -1,0 +1,207 @@
+"""Wire types of what is sent to ``/v1/messages``, in the form of Anthropic."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from server.schemas.body import Body, Neutral, Text
+from server.schemas.common import Stops
+from server.schemas.tools import MAX_TOOLS, ArgumentSchema, ToolName, check_choice, check_unique
+
+
+class Block(Body):
+    """Part of a turn. What to keep in a cache is a wish: ours keeps what it can by itself."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+
+    cache_control: dict[str, Any] | None = None
+
+
+class TextBlock(Block):
+    """Plain text."""
+
+    neutral: ClassVar[Neutral] = {"citations": ([],)}
+
+    type: Literal["text"]
+    text: Text
+
+
+class ToolUseBlock(Block):
+    """A call of an earlier turn, as the client got it."""
+
+    neutral: ClassVar[Neutral] = {"caller": ({"type": "direct"},), "toolset_name": ()}
+
+    type: Literal["tool_use"]
+    id: Text
+    name: Text
+    input: dict[str, Any]
+
+
+def _as_blocks(value: object) -> object:
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+TextBlocks = Annotated[list[TextBlock], BeforeValidator(_as_blocks)]
+
+
+class ToolResultBlock(Block):
+    """What a call gave."""
+
+    neutral: ClassVar[Neutral] = {"toolset_name": ()}
+
+    type: Literal["tool_result"]
+    tool_use_id: Text
+    content: TextBlocks | None = None
+    is_error: bool | None = None
+
+
+AnyBlock = Annotated[TextBlock | ToolUseBlock | ToolResultBlock, Field(discriminator="type")]
+
+
+class Turn(Body):
+    """What one side has said. The system may also speak between turns."""
+
+    role: Literal["user", "assistant", "system"]
+    content: Annotated[list[AnyBlock], Field(min_length=1), BeforeValidator(_as_blocks)]
+
+    @model_validator(mode="after")
+    def _has_blocks_of_its_role(self) -> Self:
+        types = [block.type for block in self.content]
+        for kind, role in (("tool_use", "assistant"), ("tool_result", "user")):
+            if kind in types and self.role != role:
+                raise ValueError(f"a turn of the {self.role} has no {kind}")
+        if "tool_result" in types[len(self.results) :]:
+            raise ValueError("tool_result blocks come first, before text")
+        return self
+
+    @property
+    def text(self) -> str:
+        """All text as one."""
+        return "".join(block.text for block in self.content if isinstance(block, TextBlock))
+
+    @property
+    def uses(self) -> list[ToolUseBlock]:
+        """The calls."""
+        return [block for block in self.content if isinstance(block, ToolUseBlock)]
+
+    @property
+    def results(self) -> list[ToolResultBlock]:
+        """What the calls of the turn before gave."""
+        return [block for block in self.content if isinstance(block, ToolResultBlock)]
+
+
+def check_turns(turns: Sequence[Turn]) -> list[Turn]:
+    """Each call has its result in the very next turn. Raises ValueError that names the turn."""
+    expected: list[str] = []
+    for position, turn in enumerate(turns):
+        if sorted(result.tool_use_id for result in turn.results) != sorted(expected):
+            raise ValueError(
+                f"messages[{position}] must have one tool_result for each tool_use of the turn "
+                f"before it, and no other: expected {expected}"
+            )
+        expected = [use.id for use in turn.uses]
+        if len(set(expected)) < len(expected):
+            raise ValueError(f"messages[{position}] has two tool_use with one id")
+    if turns[-1].role == "assistant":
+        raise ValueError("the last turn must be the user's: to continue an answer is not supported")
+    return list(turns)
+
+
+class InputTool(Body):
+    """A tool of the client's own, the only type there is."""
+
+    inert: ClassVar[frozenset[str]] = frozenset(
+        {"cache_control", "eager_input_streaming", "strict"}
+    )
+    neutral: ClassVar[Neutral] = {
+        "allowed_callers": (["direct"],),
+        "defer_loading": (False,),
+        "input_examples": ([],),
+    }
+
+    type: Literal["custom"] | None = None
+    name: ToolName
+    description: Text | None = None
+    input_schema: ArgumentSchema
+    strict: bool | None = None
+    eager_input_streaming: bool | None = None  # arguments are always sent as they come
+    cache_control: dict[str, Any] | None = None
+
+
+class Choice(Body):
+    """Whether to call, and what."""
+
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+    @model_validator(mode="after")
+    def _names_a_tool_if_it_must(self) -> Self:
+        if (self.name is None) == (self.type == "tool"):
+            raise ValueError("name belongs to type tool, and to no other")
+        return self
+
+
+Tools = list[InputTool] | None
+MaybeChoice = Choice | None
+
+
+class CountTokensRequest(Body):
+    """A conversation."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+    neutral: ClassVar[Neutral] = {
+        "container": (),
+        "context_management": (),
+        "inference_geo": (),
+        "mcp_servers": ([],),
+        "output_config": ({},),
+        "speed": ("standard",),
+        "thinking": ({"type": "disabled"},),
+    }
+
+    model: str
+    messages: Annotated[list[Turn], Field(min_length=1), AfterValidator(check_turns)]
+    system: TextBlocks | None = None
+    tools: list[InputTool] | None = Field(None, max_length=MAX_TOOLS)
+    tool_choice: Choice | None = None
+    cache_control: dict[str, Any] | None = None
+
+    @field_validator("tools")
+    @classmethod
+    def _names_are_unique(cls, tools: Tools) -> Tools:
+        check_unique([tool.name for tool in tools or ()])
+        return tools
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _names_exist(cls, choice: MaybeChoice, info: ValidationInfo) -> MaybeChoice:
+        if choice and choice.type in ("any", "tool"):
+            tools = info.data.get("tools") or ()
+            check_choice([choice.name] if choice.name else None, [tool.name for tool in tools])
+        return choice
+
+
+class MessagesRequest(CountTokensRequest):
+    """A conversation for the model to continue."""
+
+    # These say who asks and how to account for it, never what to write.
+    inert: ClassVar[frozenset[str]] = CountTokensRequest.inert | {"metadata", "service_tier"}
+
+    max_tokens: int = Field(ge=1)
+    stop_sequences: Stops | None = None
+    stream: bool | None = None
+    temperature: float | None = Field(None, ge=0, le=1)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=0, lt=2**31)
+
+    metadata: dict[str, Any] | None = None
+    service_tier: str | None = None

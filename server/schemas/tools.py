@@ -1,0 +1,193 @@
+"""Wire types of the tools of ``/v1/chat/completions``: what may be called, and what was."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from server.schemas.body import Body, Text, is_unicode
+from server.tools import Tool, ToolUse
+
+MAX_TOOLS = 128  # OpenAI's
+MAX_SCHEMA_CHARACTERS = 64 * 1024  # of one tool, as JSON
+NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what cannot describe arguments. Whether it compiles is found out later."""
+    if schema.get("type", "object") != "object":
+        raise ValueError('must have "type": "object": arguments are a JSON object')
+    try:
+        text = json.dumps(schema, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    if not is_unicode(text):
+        raise ValueError("must not contain lone surrogates")
+    if len(text) > MAX_SCHEMA_CHARACTERS:
+        raise ValueError(f"must not exceed {MAX_SCHEMA_CHARACTERS} characters of JSON")
+    return {"type": "object"} | schema
+
+
+def check_unique(names: Sequence[str]) -> None:
+    """Raise ValueError if two tools have one name: a call could not say which it means."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"two tools have the name {name!r}, but names must be unique")
+        seen.add(name)
+
+
+def check_choice(chosen: Sequence[str] | None, names: Sequence[str]) -> None:
+    """Raise ValueError if what must be called is not there. chosen: None for any of them."""
+    if not names:
+        raise ValueError("asks for a call, but there are no tools")
+    for name in chosen or ():
+        if name not in names:
+            raise ValueError(f"names {name!r}, which is none of the tools")
+
+
+ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+ArgumentSchema = Annotated[dict[str, Any], AfterValidator(check_schema)]
+
+
+class Function(Body):
+    """A function that the model may call. Arguments follow the schema, ``strict`` or not."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"strict"})
+
+    name: ToolName
+    description: Text | None = None
+    parameters: ArgumentSchema | None = None
+    strict: bool | None = None
+
+
+class FunctionTool(Body):
+    """The only type of tool."""
+
+    type: Literal["function"]
+    function: Function
+
+    def at(self, position: int) -> Tool:
+        """The tool, knowing where the request states it."""
+        parameters = self.function.parameters or NO_PARAMETERS
+        param = f"tools[{position}].function.parameters"
+        return Tool(self.function.name, self.function.description, parameters, param)
+
+
+class FunctionName(Body):
+    """One of the tools, by its name."""
+
+    name: str
+
+
+class NamedTool(Body):
+    """One of the tools."""
+
+    type: Literal["function"]
+    function: FunctionName
+
+
+class AllowedTools(Body):
+    """Some of the tools, so that the list itself, which the model reads, need not change."""
+
+    mode: Literal["auto", "required"]
+    tools: list[NamedTool] = Field(min_length=1)
+
+
+class ToolChoice(Body):
+    """Whether to call, and what. The words ``none``, ``auto`` and ``required`` become a type."""
+
+    type: Literal["none", "auto", "required", "function", "allowed_tools"]
+    function: FunctionName | None = None
+    allowed_tools: AllowedTools | None = None
+
+    @model_validator(mode="after")
+    def _says_what_its_type_needs(self) -> Self:
+        for name in ("function", "allowed_tools"):
+            if (getattr(self, name) is None) == (self.type == name):
+                raise ValueError(f"{name} belongs to type {name}, and to no other")
+        return self
+
+    @property
+    def names(self) -> list[str] | None:
+        """The tools that may be called; None: all."""
+        if self.function:
+            return [self.function.name]
+        if self.allowed_tools:
+            return [tool.function.name for tool in self.allowed_tools.tools]
+        return None
+
+    @property
+    def must_call(self) -> bool:
+        """Whether an answer without a call is no answer."""
+        if self.allowed_tools:
+            return self.allowed_tools.mode == "required"
+        return self.type in ("required", "function")
+
+
+def _as_object(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+Tools = list[FunctionTool] | None
+Choice = ToolChoice | None
+
+
+class ToolFields(Body):
+    """What a request says about tools."""
+
+    tools: list[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
+    tool_choice: Annotated[ToolChoice, BeforeValidator(_as_object)] | None = None
+    parallel_tool_calls: bool | None = None
+
+    @field_validator("tools")
+    @classmethod
+    def _names_are_unique(cls, tools: Tools) -> Tools:
+        check_unique([tool.function.name for tool in tools or ()])
+        return tools
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _names_exist(cls, choice: Choice, info: ValidationInfo) -> Choice:
+        if choice and (choice.must_call or choice.names):
+            tools = info.data.get("tools") or ()
+            check_choice(choice.names, [tool.function.name for tool in tools])
+        return choice
+
+    def tool_use(self) -> ToolUse:
+        """What the model is shown and may call: nothing at all if the choice is ``none``."""
+        choice = self.tool_choice or ToolChoice(type="auto")
+        if choice.type == "none" or not self.tools:
+            return ToolUse()
+        shown = [tool.at(position) for position, tool in enumerate(self.tools)]
+        return ToolUse(
+            shown=shown,
+            allowed=[tool for tool in shown if choice.names is None or tool.name in choice.names],
+            must_call=choice.must_call,
+            is_parallel=self.parallel_tool_calls is not False and choice.type != "function",
+            is_named=choice.type == "function",
+        )
+
+
+class CalledFunction(BaseModel):
+    """What was called. The arguments are the text of a JSON object."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(BaseModel):
+    """One call in an answer."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction

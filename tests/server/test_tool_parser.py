@@ -1,0 +1,84 @@
+"""Calls are found in an answer however it is cut into pieces, and no mark is ever sent as text."""
+
+import json
+from random import Random
+
+import pytest
+
+from server.tool_parser import ArgumentsPiece, CallBegun, TextPiece, ToolParser, fold, parse
+
+CALL = '<tool_call>\n{"name": "f", "arguments": {"a": "}\\"{"}}\n</tool_call>'
+OTHER = CALL.replace('"f"', '"g"')
+ANSWER = f"One moment.\n{CALL}\n{OTHER}"
+
+
+def read(answer: str, size: int) -> list[object]:
+    parser = ToolParser(can_call=True)
+    pieces: list[object] = []
+    for at in range(0, len(answer), size):
+        pieces += parser.push(answer[at : at + size])
+    return pieces + list(parser.finish())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_text_and_calls_are_told_apart(size: int) -> None:
+    text, calls = fold(read(ANSWER, size))  # type: ignore[arg-type]
+    assert text == "One moment."
+    assert [(call.name, call.arguments) for call in calls] == [
+        ("f", '{"a": "}\\"{"}'),
+        ("g", '{"a": "}\\"{"}'),
+    ]
+    assert calls[0].id != calls[1].id
+
+
+def test_arguments_come_as_they_are_written_and_indices_rise() -> None:
+    pieces = read(ANSWER, 5)
+    begun = [piece for piece in pieces if isinstance(piece, CallBegun)]
+    assert [(piece.index, piece.name) for piece in begun] == [(0, "f"), (1, "g")]
+    first = [p.text for p in pieces if isinstance(p, ArgumentsPiece) and p.index == 0]
+    assert len(first) > 1
+    assert json.loads("".join(first)) == {"a": '}"{'}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\n\nHi",
+        "a < b",
+        "<tool",
+        "<tool_call",
+        "<<tool_ca>",
+        "x </tool_call> y \n",
+        "é\n<",
+    ],
+)
+def test_text_without_a_call_is_not_disturbed(text: str, size: int) -> None:
+    assert fold(read(text, size)) == (text, [])  # type: ignore[arg-type]
+
+
+def test_text_is_given_as_soon_as_it_is_certain() -> None:
+    parser = ToolParser(can_call=True)
+    assert parser.push("Hi the") == [TextPiece("Hi the")]
+    assert parser.push("re \n") == [TextPiece("re")]
+    assert parser.push("<tool_") == []
+    assert parser.push("box>") == [TextPiece(" \n<tool_box>")]
+
+
+def test_random_texts_add_up() -> None:
+    random = Random(3)
+    for _ in range(500):
+        text = "".join(random.choices(["<tool_call", "<", " ", "\n", "a", "tool_call"], k=9))
+        assert fold(read(text, random.randrange(1, 12))) == (text, [])  # type: ignore[arg-type]
+
+
+def test_a_call_that_is_cut_is_not_complete() -> None:
+    _, calls = parse(ANSWER[: ANSWER.rindex("}\\")], can_call=True)
+    assert [call.is_complete for call in calls] == [True, False]
+    assert parse('<tool_call>\n{"name": "f', can_call=True) == ("", [])
+
+
+def test_without_tools_everything_is_text() -> None:
+    assert parse(ANSWER, can_call=False) == (ANSWER, [])
