@@ -5,6 +5,10 @@ from engine.bench.kernels import bench_kernels
 from engine.bench.model import bench_model
 from engine.config import EngineConfig
 from engine.constraint import Constraint, Matcher
+from engine.energy.accounting import EnergyAccounting
+from engine.energy.arithmetic import ArithmeticModel, PartJoules
+from engine.energy.meter import EnergyMeter
+from engine.energy.report import EnergyBasis, EnergyReport
 from engine.errors import (
     CheckpointError,
     ConfigError,
@@ -18,15 +22,21 @@ from engine.facts import Footprint, ModelInfo
 from engine.logprobs import PromptLogprob, TokenLogprob
 from engine.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
 from engine.process_memory import ProcessMemory
-from engine.request import FinishReason, SamplingParams
+from engine.request import EnergyShare, FinishReason, SamplingParams
 from engine.synth import synthesize_checkpoint
 
 __all__ = [
+    "ArithmeticModel",
     "AsyncEngine",
     "CheckpointError",
     "ConfigError",
     "Constraint",
     "ContextLengthError",
+    "EnergyAccounting",
+    "EnergyBasis",
+    "EnergyMeter",
+    "EnergyReport",
+    "EnergyShare",
     "EngineConfig",
     "EngineDeadError",
     "EngineError",
@@ -37,6 +47,7 @@ __all__ = [
     "Histogram",
     "Matcher",
     "ModelInfo",
+    "PartJoules",
     "ProcessMemory",
     "PromptLogprob",
     "RequestError",

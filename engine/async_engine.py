@@ -20,12 +20,13 @@ from uuid import uuid4
 
 from engine.config import EngineConfig
 from engine.core import EngineCore
+from engine.energy.accounting import EnergyAccounting
 from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
 from engine.facts import Footprint, ModelInfo
 from engine.guide import Guide
 from engine.load import load_engine
 from engine.outputs import EngineStats, TokenOutput
-from engine.request import Request, SamplingParams
+from engine.request import EnergyShare, Request, SamplingParams
 from engine.streams import Streams
 
 STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left
@@ -60,8 +61,11 @@ class AsyncEngine:
     ``load`` it, ``start`` it in a running event loop, ``generate``, ``stop`` it there.
     """
 
-    def __init__(self, core: EngineCore, model: ModelInfo) -> None:
+    def __init__(
+        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting | None = None
+    ) -> None:
         self._core = core
+        self._energy = energy or EnergyAccounting()
         self._model = model
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
@@ -82,7 +86,7 @@ class AsyncEngine:
         Raises CheckpointError, ConfigError.
         """
         loaded = load_engine(config, progress)
-        return cls(loaded.core, loaded.model)
+        return cls(loaded.core, loaded.model, loaded.energy)
 
     @property
     def model(self) -> ModelInfo:
@@ -93,6 +97,11 @@ class AsyncEngine:
     def footprint(self) -> Footprint:
         """What the engine occupies, and what computes."""
         return self._core.footprint
+
+    @property
+    def energy(self) -> EnergyAccounting:
+        """What energy is measured, if any is, and what was computed with it."""
+        return self._energy
 
     @property
     def is_alive(self) -> bool:
@@ -113,6 +122,7 @@ class AsyncEngine:
         """Start the engine thread; call it once, inside the event loop that will generate."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+        self._energy.sampler.start()
 
     async def stop(self) -> None:
         """End the thread after the step in flight; unfinished requests get EngineDeadError."""
@@ -120,6 +130,7 @@ class AsyncEngine:
             self._inbox.put(_Stop())
             await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_SECONDS)
         self._masks.shutdown(wait=False, cancel_futures=True)
+        self._energy.sampler.stop()
 
     def check(self, num_prompt_tokens: int, max_tokens: int) -> None:
         """Refuse what could never be served: raises RequestError, ContextLengthError."""
@@ -130,16 +141,22 @@ class AsyncEngine:
             raise ContextLengthError(num_prompt_tokens, max_tokens, limit)
 
     async def generate(
-        self, prompt_token_ids: list[int], params: SamplingParams, request_id: str | None = None
+        self,
+        prompt_token_ids: list[int],
+        params: SamplingParams,
+        request_id: str | None = None,
+        energy: EnergyShare | None = None,
     ) -> AsyncGenerator[TokenOutput, None]:
         """Yield the tokens of one request as they are made; the last has a finish_reason.
 
         The request is submitted at the first iteration, and withdrawn when the generator is closed
-        early. An id that is given must never have been used. Raises RequestError before any token
+        early. An id that is given must never have been used. ``energy`` is charged with what the
+        request takes, as of the meter's last reading. Raises RequestError before any token
         if the request cannot be served (``check`` tells before), GenerationError if it fails,
         EngineDeadError if the engine does.
         """
         request = self._make_request(prompt_token_ids, params, request_id or uuid4().hex)
+        request.energy = energy or request.energy
         if not self.is_alive:
             raise EngineDeadError(self._end_reason or "the engine has not been started")
         stream = self._streams.open(request.request_id)
@@ -212,11 +229,13 @@ class AsyncEngine:
 
     def _note_progress(self) -> None:
         self._last_progress = monotonic() if self._core.has_work else None
+        self._energy.sampler.note_work(self._core.has_work)
         self._stats = self._core.stats()
 
     def _end(self, reason: str) -> None:
         self._end_reason = reason
         self._last_progress = None
+        self._energy.sampler.note_work(False)
         self._post(self._streams.fail_all, reason)
 
     def _post(self, callback: Callable[[T], None], argument: T) -> None:

@@ -32,6 +32,11 @@ class EngineConfig:
     num_threads: int | None = None  # None: physical cores that this process may use
     backend: str = "native"  # or "reference"
     cache_dir: Path | None = None  # packed weights; None: they are not kept
+    powercap_dir: Path = Path("/sys/class/powercap")  # energy counters of the processor
+    zeusd: str = "/run/zeusd/zeusd.sock"  # where the Zeus daemon listens: a socket, or host:port
+    energy_period_seconds: float = 1.0  # between readings; counters wrap after some minutes
+    tdp_watts: float | None = None  # of all processors; None: energy is measured or unknown
+    idle_watts: float = 0.0  # what they take at rest, for an estimate from tdp_watts
 
     def __post_init__(self) -> None:
         for name in (
@@ -45,6 +50,15 @@ class EngineConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, found {value}")
+        if self.energy_period_seconds <= 0:
+            raise ConfigError(
+                f"energy_period_seconds must be above 0, found {self.energy_period_seconds}"
+            )
+        if not 0 <= self.idle_watts <= (self.tdp_watts or self.idle_watts):
+            raise ConfigError(
+                f"idle_watts must be from 0 to tdp_watts ({self.tdp_watts}), "
+                f"found {self.idle_watts}"
+            )
         if self.max_batch_requests > self.max_batch_tokens:
             raise ConfigError(
                 f"max_batch_requests ({self.max_batch_requests}) must not exceed max_batch_tokens "

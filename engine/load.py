@@ -10,6 +10,10 @@ from typing import Final
 from engine.config import EngineConfig, KVDtype
 from engine.core import EngineCore
 from engine.cpus import choose_num_threads
+from engine.energy.accounting import EnergyAccounting
+from engine.energy.build import build_meter
+from engine.energy.metered_runner import MeteredRunner
+from engine.energy.operations import OperationCosts, OperationCounter
 from engine.errors import ConfigError
 from engine.facts import Footprint, ModelInfo
 from engine.kernels import CACHE_TOKENS, Program, chosen_isa, create_program
@@ -38,6 +42,7 @@ class LoadedEngine:
     model: ModelInfo
     weights: ModelWeights
     program: Program
+    energy: EnergyAccounting
 
 
 def load_engine(config: EngineConfig, progress: Progress | None = None) -> LoadedEngine:
@@ -63,7 +68,12 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     scheduler = Scheduler(
         cache, config.max_batch_tokens, config.max_batch_requests, config.max_chunk_tokens
     )
-    core = EngineCore(scheduler, ModelRunner(program), _footprint(config, weights, program))
+    meter, counter = build_meter(config), OperationCounter(_costs(weights.config))
+    core = EngineCore(
+        scheduler,
+        MeteredRunner(ModelRunner(program), meter.ledger, counter),
+        _footprint(config, weights, program),
+    )
     model = ModelInfo(
         vocab_size=weights.config.vocab_size,
         max_context_tokens=min(max_context_tokens, num_blocks * CACHE_TOKENS),
@@ -71,7 +81,8 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
         num_parameters=weights.config.num_parameters,
     )
     _log(core, model)
-    return LoadedEngine(core, model, weights, program)
+    energy = EnergyAccounting(meter, counter, config.energy_period_seconds)
+    return LoadedEngine(core, model, weights, program, energy)
 
 
 def check_isa() -> None:
@@ -142,6 +153,14 @@ def _footprint(config: EngineConfig, weights: ModelWeights, program: Program) ->
         head_bytes=weights.head_bytes(config.head),
         scratch_bytes=program.scratch_bytes,
         kv_dtype=stored_kv_dtype(config),
+    )
+
+
+def _costs(model: ModelConfig) -> OperationCosts:
+    return OperationCosts(
+        linear_per_token=model.num_ternary_parameters,
+        head_per_row=model.vocab_size * model.hidden_size,
+        attention_per_context_token=2 * model.num_layers * model.query_size,  # keys, values
     )
 
 

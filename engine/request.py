@@ -80,6 +80,13 @@ class SamplingParams:
 
 
 @dataclass(slots=True, eq=False)
+class EnergyShare:
+    """What requests are charged with of the measured energy. Several may share one."""
+
+    joules: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
 class Request:
     """A request, from arrival to its last token.
 
@@ -104,6 +111,7 @@ class Request:
     prompt_logprobs: list[PromptLogprob] | None = None  # of the prompt tokens scored so far
     rank: tuple[float, int] = (0.0, 0)  # unique in the scheduler: lower is more urgent
     is_plain: bool = field(init=False)  # the model's logits are all that it asks for
+    energy: EnergyShare = field(default_factory=EnergyShare)
 
     def __post_init__(self) -> None:
         params = self.params

@@ -8,7 +8,7 @@ from time import time
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from engine import AsyncEngine, CheckpointError
+from engine import ArithmeticModel, AsyncEngine, CheckpointError
 from server import auth, errors
 from server.admission import Admission
 from server.constraints import CompileLimits, ConstraintCompiler
@@ -86,13 +86,14 @@ def _assemble(
             f"{folder / 'tokenizer.json'}: has token id {tokenizer.vocabulary.num_ids - 1}, "
             f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
         )
-    metrics = Metrics(engine, settings.served_model_name[0])
     constraints = ConstraintCompiler(
         folder / "tokenizer.json",
         engine.model.vocab_size,
         engine.model.eos_token_ids,
         CompileLimits(settings.max_constraint_bytes, settings.constraint_seconds),
     )
+    arithmetic = ArithmeticModel(settings.energy_node, head_is_int8=settings.head == "int8")
+    metrics = Metrics(engine, settings.served_model_name[0], arithmetic)
     return Services(
         settings=settings,
         engine=engine,

@@ -125,6 +125,26 @@ class Settings(BaseModel):
         description="folder of packed weights; none: $XDG_CACHE_HOME/sterna",
     )
 
+    powercap_dir: Path = Field(
+        Path("/sys/class/powercap"), description="folder of the processor's energy counters"
+    )
+    zeusd: str = Field(
+        "/run/zeusd/zeusd.sock",
+        description="where the Zeus daemon listens, which may read them: a socket, or host:port",
+    )
+    energy_period_seconds: float = Field(
+        1.0, gt=0, le=60, description="pause between two readings of the energy counters"
+    )
+    tdp_watts: float | None = Field(
+        None, gt=0, description="design power of all processors: estimates what can't be measured"
+    )
+    idle_watts: float = Field(
+        0.0, ge=0, description="what the processors take at rest, for that estimate"
+    )
+    energy_node: Literal["45nm", "7nm"] = Field(
+        "7nm", description="whose silicon the modelled arithmetic energy is of: 45nm or 7nm"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least serious message to log: debug, info, warning or error"
     )

@@ -88,4 +88,9 @@ def engine_config(settings: Settings) -> EngineConfig:
         num_threads=settings.threads,
         backend=settings.backend,
         cache_dir=settings.cache_dir,
+        powercap_dir=settings.powercap_dir,
+        zeusd=settings.zeusd,
+        energy_period_seconds=settings.energy_period_seconds,
+        tdp_watts=settings.tdp_watts,
+        idle_watts=settings.idle_watts,
     )

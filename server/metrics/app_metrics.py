@@ -2,7 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, disable_created_metrics
 
-from engine import AsyncEngine
+from engine import ArithmeticModel, AsyncEngine
+from server.metrics.energy import EnergyCollector
 from server.metrics.engine import EngineCollector
 from server.metrics.families import Families
 from server.metrics.http import HttpMetrics
@@ -16,7 +17,7 @@ REJECTIONS = ("queue_full",)
 class Metrics:
     """Holds them in a registry of its own. Times are monotonic seconds."""
 
-    def __init__(self, engine: AsyncEngine, model_name: str) -> None:
+    def __init__(self, engine: AsyncEngine, model_name: str, arithmetic: ArithmeticModel) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # times that nobody asks for
         self.registry = registry = CollectorRegistry()
         families = Families(registry, model_name)
@@ -32,6 +33,7 @@ class Metrics:
             self.rejections.labels(reason)  # a rate needs to start from a zero
         registry.register(EngineCollector(engine, model_name))
         registry.register(MemoryCollector(engine))
+        registry.register(EnergyCollector(engine, arithmetic))
         ProcessCollector(registry=registry)
 
     def prompt(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import AsyncEngine, TokenOutput, TokenTimes
+from engine import ArithmeticModel, AsyncEngine, TokenOutput, TokenTimes
 from server.metrics import Metrics, SequenceMeter, prompt
 from tests.server.scraped import MODEL_LABELS
 
@@ -21,7 +21,7 @@ def total(metrics: Metrics, name: str) -> float | None:
 
 @pytest.fixture
 def metrics(engine: AsyncEngine) -> Metrics:
-    return Metrics(engine, "scripted")
+    return Metrics(engine, "scripted", ArithmeticModel())
 
 
 def sequence(metrics: Metrics) -> SequenceMeter:

@@ -1,0 +1,27 @@
+"""All that is known of an engine's energy: measured, charged and modelled."""
+
+from engine.energy.meter import EnergyMeter
+from engine.energy.operations import OperationCounter, Operations
+from engine.energy.sampler import EnergySampler
+
+
+class EnergyAccounting:
+    """The meter with its thread, and the count of operations.
+
+    Both must observe the engine's steps; a meter without sources knows nothing, and says so.
+    """
+
+    def __init__(
+        self,
+        meter: EnergyMeter | None = None,
+        counter: OperationCounter | None = None,
+        period_seconds: float = 1.0,
+    ) -> None:
+        self.meter = meter or EnergyMeter()
+        self.sampler = EnergySampler(self.meter, period_seconds)
+        self._counter = counter
+
+    @property
+    def operations(self) -> Operations | None:
+        """Multiply-adds since the start; None where the network's are not known."""
+        return self._counter.total if self._counter else None

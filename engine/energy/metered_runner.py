@@ -1,0 +1,24 @@
+"""A runner that tells what it runs: operations as a step begins, tokens when it has ended."""
+
+from collections.abc import Sequence
+
+from engine.batch import BatchEntry, SampledToken
+from engine.core import Runner
+from engine.energy.ledger import Ledger
+from engine.energy.operations import OperationCounter
+
+
+class MeteredRunner:
+    """Runs batches through another runner."""
+
+    def __init__(self, runner: Runner, ledger: Ledger, counter: OperationCounter) -> None:
+        self._runner = runner
+        self._ledger = ledger
+        self._counter = counter
+
+    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+        """See ``Runner``."""
+        self._counter.count(batch)  # first: afterwards, a prompt has been scored
+        sampled = self._runner.run(batch)
+        self._ledger.note(batch)
+        return sampled

@@ -1,0 +1,53 @@
+"""What the meter tells: joules and watts by domain, and how each source is doing."""
+
+from dataclasses import dataclass
+
+from engine.energy.source import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class DomainEnergy:
+    """Energy of one domain (package, dram, gpu) since the start, as one source measured it."""
+
+    domain: str
+    source: str
+    joules: float
+    idle_joules: float  # of them, while there was no work
+    watts: float | None  # in the last moments; None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How a source is doing. detail: what it reads, or why it can't."""
+
+    source: str
+    scope: Scope
+    status: str  # waiting, measuring, unavailable
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyBasis:
+    """Whose joules requests are charged with. source None: nobody's, for this reason."""
+
+    source: str | None
+    detail: str
+
+    @property
+    def label(self) -> str:
+        """What to print beside a figure."""
+        return self.source or f"unavailable: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyReport:
+    """A snapshot. Domains that nothing measures are not in it."""
+
+    domains: tuple[DomainEnergy, ...] = ()
+    sources: tuple[SourceStatus, ...] = ()
+    basis: EnergyBasis = EnergyBasis(None, "there is no source of energy")
+
+    @property
+    def processor_joules(self) -> float:
+        """Joules of the processor and its memory since the start."""
+        return sum(domain.joules for domain in self.domains if domain.domain != "gpu")

@@ -1,0 +1,48 @@
+"""The thread that has the meter read: at intervals, and whenever work begins or ends."""
+
+import logging
+from threading import Event, Thread
+
+from engine.energy.meter import EnergyMeter
+
+logger = logging.getLogger(__name__)
+
+
+class EnergySampler:
+    """Calls ``EnergyMeter.sample`` every ``period_seconds`` from ``start`` to ``stop``."""
+
+    def __init__(self, meter: EnergyMeter, period_seconds: float) -> None:
+        self._meter = meter
+        self._period_seconds = period_seconds
+        self._wake = Event()
+        self._is_stopping = False
+        self._thread = Thread(target=self._run, name="sterna-energy", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end, after a last reading; does not wait for it."""
+        self._is_stopping = True
+        self._wake.set()
+
+    def note_work(self, is_busy: bool) -> None:
+        """Note whether there is work: at each change a reading parts idle energy from active."""
+        if self._meter.ledger.note_work(is_busy):
+            self._wake.set()
+
+    def _run(self) -> None:
+        told: dict[str, str] = {}
+        while not self._is_stopping:
+            self._wake.wait(self._period_seconds)
+            self._wake.clear()
+            self._meter.sample()
+            self._tell_changes(told)
+
+    def _tell_changes(self, told: dict[str, str]) -> None:
+        """Log how a source is doing, once for each way."""
+        for source in self._meter.report().sources:
+            if told.get(source.source) != source.status:
+                told[source.source] = source.status
+                logger.info("energy from %s: %s: %s", source.source, source.status, source.detail)

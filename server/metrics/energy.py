@@ -1,0 +1,63 @@
+"""Joules: measured ones by domain and source, and apart from them those of the arithmetic model."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from engine import ArithmeticModel, AsyncEngine, EnergyReport
+
+
+class EnergyCollector(Collector):
+    """Reads the meter's report. What nothing measures has no series; the info says why."""
+
+    def __init__(self, engine: AsyncEngine, arithmetic: ArithmeticModel) -> None:
+        self._energy = engine.energy
+        self._arithmetic = arithmetic
+
+    def collect(self) -> Iterator[Metric]:
+        """All families of energy."""
+        report = self._energy.meter.report()
+        if report.domains:
+            yield from _measured(report)
+        yield _sources(report)
+        if operations := self._energy.operations:
+            family = CounterMetricFamily(
+                "sterna:modelled_arithmetic_joules",
+                "Not measured: operations x energy of each in silicon, as the BitNet papers do.",
+                labels=["precision", "part"],
+            )
+            for precision, model in (
+                ("ternary", self._arithmetic.ternary),
+                ("fp16", self._arithmetic.fp16),
+            ):
+                for part, joules in asdict(model(operations)).items():
+                    family.add_metric([precision, part], joules)
+            yield family
+
+
+def _measured(report: EnergyReport) -> Iterator[Metric]:
+    labels = ["domain", "source"]
+    joules = CounterMetricFamily("sterna:energy_joules", "Energy since the start.", labels=labels)
+    idle = CounterMetricFamily(
+        "sterna:energy_idle_joules", "Of it, while there was no work.", labels=labels
+    )
+    watts = GaugeMetricFamily("sterna:power_watts", "Power in the last moments.", labels=labels)
+    for domain in report.domains:
+        values = [domain.domain, domain.source]
+        joules.add_metric(values, domain.joules)
+        idle.add_metric(values, domain.idle_joules)
+        if domain.watts is not None:
+            watts.add_metric(values, domain.watts)
+    yield from (joules, idle, watts)
+
+
+def _sources(report: EnergyReport) -> Metric:
+    names = ["source", "status", "scope", "detail"]
+    family = GaugeMetricFamily(
+        "sterna:energy_source_info", "What energy is read from, or why it isn't.", labels=names
+    )
+    for source in report.sources:
+        family.add_metric([source.source, source.status, source.scope, source.detail], 1)
+    return family
