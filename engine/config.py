@@ -54,9 +54,9 @@ class EngineConfig:
             raise ConfigError(
                 f"energy_period_seconds must be above 0, found {self.energy_period_seconds}"
             )
-        if not 0 <= self.idle_watts <= (self.tdp_watts or self.idle_watts):
+        if not 0 <= self.idle_watts <= (self.tdp_watts or 0):
             raise ConfigError(
-                f"idle_watts must be from 0 to tdp_watts ({self.tdp_watts}), "
+                f"idle_watts must be from 0 to tdp_watts, which is {self.tdp_watts}, "
                 f"found {self.idle_watts}"
             )
         if self.max_batch_requests > self.max_batch_tokens:

@@ -32,14 +32,6 @@ class ZeusdSource:
 
     def read(self) -> Mapping[str, float]:
         """See ``Source``; since the daemon's own beginning."""
-        joules: defaultdict[str, float] = defaultdict(float)
-        for processor in self._ask().values():
-            for field, domain in _FIELDS:
-                if (energy_uj := processor.get(field)) is not None:
-                    joules[domain] += energy_uj / 1e6
-        return joules
-
-    def _ask(self) -> Mapping[str, Mapping[str, float | None]]:
         connection = self._connection()
         try:
             connection.request("GET", _PATH, headers={"Host": "zeusd"})
@@ -47,10 +39,10 @@ class ZeusdSource:
             body = response.read()
             if response.status != 200:
                 raise SourceError(f"zeusd at {self._address} answers {response.status}")
-            return _parse(body)
+            return _add_up(json.loads(body))
         except (OSError, HTTPException) as error:
             raise SourceError(f"zeusd at {self._address}: {_text(error)}") from None
-        except (ValueError, TypeError):
+        except (AttributeError, TypeError, ValueError):
             raise SourceError(f"zeusd at {self._address} answers in another form") from None
         finally:
             connection.close()
@@ -74,11 +66,14 @@ class _SocketConnection(HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _parse(body: bytes) -> Mapping[str, Mapping[str, float | None]]:
-    answer: Any = json.loads(body)
-    if not isinstance(answer, dict) or not all(isinstance(v, dict) for v in answer.values()):
-        raise ValueError
-    return answer
+def _add_up(answer: Any) -> Mapping[str, float]:  # noqa: ANN401 (any JSON)
+    """Add up ``{"0": {"cpu_energy_uj": 1, "dram_energy_uj": null}, ...}``, by processor."""
+    joules: defaultdict[str, float] = defaultdict(float)
+    for processor in answer.values():
+        for field, domain in _FIELDS:
+            if (energy_uj := processor.get(field)) is not None:
+                joules[domain] += energy_uj / 1e6
+    return joules
 
 
 def _text(error: OSError | HTTPException) -> str:

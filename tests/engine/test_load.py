@@ -77,6 +77,12 @@ def test_facts_of_the_loaded_engine(config: EngineConfig) -> None:
     assert stats.kv_cache_bytes == 62 * 16 * 2 * 2 * 2 * 16 * 2  # K, V; layers, heads, size; f16
     assert (stats.backend, stats.num_threads) == ("native", 2)
     assert 0 < stats.weight_bytes < 1_000_000
+    footprint = engine.footprint
+    assert footprint.fp16_weight_bytes == 2 * model.num_parameters
+    assert 0 < (footprint.head_bytes or 0) < footprint.weight_bytes
+    assert footprint.scratch_bytes
+    assert footprint.scratch_bytes > 256 * 512  # a step's tokens, and each of some widths
+    assert footprint.kv_dtype == "float16"
     assert not engine.is_alive
 
 
@@ -160,3 +166,17 @@ def test_unknown_instruction_set_is_refused(
 def test_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         AsyncEngine.load(EngineConfig(tmp_path))
+
+
+def test_operations_are_those_of_the_network(config: EngineConfig) -> None:
+    """Two layers of two heads of 16; a prompt of three tokens and one token more."""
+    loaded = load_engine(config)
+    weights = loaded.weights.config
+    loaded.core.add(Request("r", [1, 2, 3], SamplingParams(max_tokens=2, ignore_eos=True)))
+    while loaded.core.has_work:
+        loaded.core.step()
+    operations = loaded.energy.operations
+    assert operations is not None
+    assert operations.linear == 4 * weights.num_ternary_parameters
+    assert operations.head == 2 * weights.vocab_size * weights.hidden_size
+    assert operations.attention == (1 + 2 + 3 + 4) * 2 * weights.num_layers * weights.query_size

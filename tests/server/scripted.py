@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 from tokenizers import Tokenizer
 
-from engine import AsyncEngine, ModelInfo, SamplingParams
+from engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
 from engine.batch import BatchEntry, SampledToken
-from engine.core import EngineCore
+from engine.core import EngineCore, Runner
 from engine.facts import Footprint
 from engine.kv_cache import KVCache
 from engine.request import Request
@@ -89,14 +89,14 @@ class ScriptedModel:
         return SampledToken(None if token_id < 0 else token_id, -0.5)
 
 
-def make_engine(model: ScriptedModel) -> AsyncEngine:
+def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncEngine:
     """An engine that is not started."""
     scheduler = Scheduler(
         KVCache(NUM_BLOCKS, BLOCK_TOKENS), BATCH_TOKENS, BATCH_REQUESTS, BATCH_TOKENS
     )
     core = EngineCore(scheduler, model, Footprint(1000, 2000, "none", "scripted", 1))
     eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
-    return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0))
+    return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0), energy)
 
 
 def make_folder(folder: Path) -> Path:

@@ -1,0 +1,43 @@
+import threading
+
+from engine.energy.meter import EnergyMeter
+from engine.energy.sampler import EnergySampler
+from tests.engine.energy.sources import FakeSource
+
+LIMIT_SECONDS = 60.0
+NEVER_SECONDS = 3600.0
+
+
+class WatchedSource(FakeSource):
+    """Tells each reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_read = threading.Semaphore(0)
+
+    def read(self) -> dict[str, float]:
+        self.was_read.release()
+        return dict(super().read())
+
+
+def test_the_meter_is_read_at_intervals_and_at_the_end() -> None:
+    source = WatchedSource()
+    sampler = EnergySampler(EnergyMeter([source]), period_seconds=0.001)
+    sampler.start()
+    for _ in range(5):
+        assert source.was_read.acquire(timeout=LIMIT_SECONDS)
+    sampler.stop()
+
+
+def test_the_meter_is_read_when_work_begins_and_ends() -> None:
+    """So that idle energy and active energy meet at a reading."""
+    source = WatchedSource()
+    sampler = EnergySampler(EnergyMeter([source]), NEVER_SECONDS)
+    assert source.was_read.acquire(timeout=LIMIT_SECONDS)  # where to count from
+    sampler.start()
+    for is_busy in (True, False):
+        sampler.note_work(is_busy)
+        assert source.was_read.acquire(timeout=LIMIT_SECONDS)
+    sampler.note_work(False)
+    sampler.stop()
+    assert source.was_read.acquire(timeout=LIMIT_SECONDS)
