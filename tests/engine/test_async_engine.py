@@ -17,6 +17,7 @@ from engine.outputs import EngineStats
 from engine.request import SamplingParams
 from engine.scheduler import Scheduler
 from tests.engine.hash_model import VOCAB_SIZE, HashModel, expected_output
+from tests.engine.matchers import even
 
 NUM_BLOCKS, BLOCK_TOKENS = 40, 4
 MAX_CONTEXT = 100
@@ -248,6 +249,24 @@ async def test_what_cannot_be_served_is_refused(engine: AsyncEngine) -> None:
     for token_id in (-1, VOCAB_SIZE):
         with pytest.raises(RequestError, match="from 0 to 49"):
             await collect(engine, [1, token_id])
+
+
+@pytest.mark.parametrize("token_id", [-1, VOCAB_SIZE])
+async def test_token_ids_of_parameters_must_exist(engine: AsyncEngine, token_id: int) -> None:
+    biased = SamplingParams(4, logit_bias={token_id: 1.0})
+    stopping = SamplingParams(4, stop_token_ids=frozenset({token_id}))
+    for name, params in (("logit_bias", biased), ("stop_token_ids", stopping)):
+        with pytest.raises(RequestError, match=f"{name} must be from 0 to 49"):
+            await anext(engine.generate([1], params))
+
+
+async def test_constraint_is_started_for_each_request(engine: AsyncEngine) -> None:
+    params = SamplingParams(4, constraint=even(VOCAB_SIZE))
+    guides = [engine._make_request([1], params, str(i)).guide for i in range(2)]
+    for guide in guides:
+        assert guide is not None
+        assert guide.failure() is None
+    assert guides[0] is not guides[1]
 
 
 async def test_request_id_in_use_is_refused(engine: AsyncEngine, runner: ScriptedRunner) -> None:

@@ -40,9 +40,28 @@ def test_stop_token_in_the_prompt_does_not_stop() -> None:
         ("top_k", -1),
         ("min_p", 1.1),
         ("min_p", nan),
+        ("presence_penalty", 2.1),
+        ("presence_penalty", nan),
+        ("frequency_penalty", -2.1),
+        ("repetition_penalty", 0.0),
+        ("repetition_penalty", 2.1),
+        ("repetition_penalty", nan),
+        ("logit_bias", {1: 100.5}),
+        ("logit_bias", {1: nan}),
+        ("min_tokens", -1),
+        ("min_tokens", 2),
+        ("num_logprobs", -1),
+        ("num_logprobs", 21),
+        ("prompt_logprobs", -1),
+        ("prompt_logprobs", 21),
+        ("priority", 2**63),
     ],
 )
-def test_value_out_of_range_is_refused_by_name(name: str, value: float) -> None:
+def test_value_out_of_range_is_refused_by_name(name: str, value: object) -> None:
     values = {"max_tokens": 1} | {name: value}
     with pytest.raises(RequestError, match=name):
         SamplingParams(**values)  # type: ignore[arg-type]
+
+
+def test_nothing_need_be_written_when_the_prompt_is_scored() -> None:
+    assert SamplingParams(max_tokens=0, prompt_logprobs=0).max_tokens == 0

@@ -1,13 +1,23 @@
 from engine.batch import BatchEntry
 from engine.kv_cache import KVCache
 from engine.request import FinishReason, Request, SamplingParams
-from engine.scheduler import Scheduler
+from engine.scheduler import SECONDS_PER_LEVEL, Scheduler
 
 
-def make_request(name: str, num_tokens: int, max_tokens: int = 8) -> Request:
+def make_request(name: str, num_tokens: int, max_tokens: int = 8, priority: int = 0) -> Request:
     """Make a request whose prompt shares nothing with that of another name."""
     token_ids = [ord(name) * 100 + i for i in range(num_tokens)]
-    return Request(name, token_ids, SamplingParams(max_tokens))
+    return Request(name, token_ids, SamplingParams(max_tokens, priority=priority))
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 def make_scheduler(
@@ -202,3 +212,42 @@ def test_request_without_a_token_ends_with_error_and_its_blocks_are_not_shared()
     scheduler.add(again)
     step(scheduler)
     assert again.num_cached_tokens == 0
+
+
+def test_lower_priority_goes_first_then_who_came_first() -> None:
+    scheduler = make_scheduler(num_requests=1)
+    for name, priority in (("a", 0), ("b", 5), ("c", -1), ("d", 5), ("e", -1)):
+        scheduler.add(make_request(name, 1, max_tokens=1, priority=priority))
+    assert [step(scheduler) for _ in range(5)] == [{name: 1} for name in "ceabd"]
+
+
+def test_nobody_starves() -> None:
+    """However many more urgent requests keep coming, each wait of so long counts as a level."""
+    clock = Clock()
+    scheduler = Scheduler(KVCache(10, 4), 8, 1, 8, clock=clock)
+    patient = make_request("p", 1, max_tokens=1, priority=3)
+    scheduler.add(patient)
+    waited = 0
+    while not patient.finish_reason:
+        scheduler.add(make_request("u", 1, max_tokens=1, priority=0))
+        scheduler.add(make_request("v", 1, max_tokens=1, priority=1))
+        step(scheduler)
+        clock.seconds += SECONDS_PER_LEVEL / 4
+        waited += 1
+        assert waited < 100
+    assert waited * SECONDS_PER_LEVEL / 4 > 2 * SECONDS_PER_LEVEL, "it did have to wait"
+
+
+def test_least_urgent_is_preempted_even_if_it_came_first() -> None:
+    scheduler = make_scheduler(num_blocks=5, block_tokens=2)
+    first, urgent = make_request("a", 3, priority=1), make_request("b", 3, priority=0)
+    for request in (first, urgent):
+        scheduler.add(request)
+    assert step(scheduler) == {"b": 3, "a": 3}
+    assert step(scheduler) == {"b": 1, "a": 1}
+    assert step(scheduler) == {"b": 1}
+    assert list(scheduler.waiting) == [first]
+    while not urgent.finish_reason:
+        step(scheduler)
+    step(scheduler)
+    assert list(scheduler.running) == [first]

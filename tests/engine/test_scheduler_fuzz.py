@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from itertools import count
 
 import pytest
 
@@ -19,14 +20,16 @@ FOOTPRINT = Footprint(0, 0, "none", "hash", 1)
 
 
 def random_requests(rng: random.Random) -> list[Request]:
-    """Make requests of which many share a prefix."""
+    """Make requests of which many share a prefix, all of one priority or not."""
+    priorities = rng.choice([[0], [0, 1], [-2, 0, 0, 7]])
     shared = [rng.randrange(VOCAB_SIZE) for _ in range(12)]
     requests = []
     for i in range(NUM_REQUESTS):
         own = [rng.randrange(VOCAB_SIZE) for _ in range(rng.randrange(0, 4))]
         prompt = shared[: rng.randrange(1, 12)] + own
         max_tokens = rng.randrange(1, MAX_CONTEXT - len(prompt))
-        params = SamplingParams(max_tokens, stop_token_ids=frozenset({3}))
+        priority = rng.choice(priorities)
+        params = SamplingParams(max_tokens, stop_token_ids=frozenset({3}), priority=priority)
         requests.append(Request(f"r{i}", prompt, params))
     return requests
 
@@ -41,6 +44,17 @@ def check_stats(stats: EngineStats, before: EngineStats) -> None:
         assert getattr(stats, counter) >= getattr(before, counter)
 
 
+def check_order(scheduler: Scheduler) -> None:
+    """Most urgent first; with one priority in order of arrival, the running before the waiting."""
+    for queue in (scheduler.running, scheduler.waiting):
+        ranks = [request.rank for request in queue]
+        assert ranks == sorted(ranks)
+    requests = [*scheduler.running, *scheduler.waiting]
+    if len({request.params.priority for request in requests}) == 1:
+        arrivals = [request.rank[1] for request in requests]
+        assert arrivals == sorted(arrivals)
+
+
 @pytest.mark.parametrize("seed", range(300))
 def test_output_does_not_depend_on_batching(seed: int) -> None:
     rng = random.Random(seed)
@@ -49,7 +63,8 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
     cache = KVCache(num_blocks, block_tokens)
     max_batch_tokens = rng.randrange(4, 10)
     max_chunk_tokens = rng.randrange(1, 10)
-    scheduler = Scheduler(cache, max_batch_tokens, 4, max_chunk_tokens)
+    clock = count(step=3.0)  # ages change who is urgent
+    scheduler = Scheduler(cache, max_batch_tokens, 4, max_chunk_tokens, clock=lambda: next(clock))
     core = EngineCore(scheduler, HashModel(num_blocks, block_tokens), FOOTPRINT)
 
     requests = random_requests(rng)
@@ -68,6 +83,7 @@ def test_output_does_not_depend_on_batching(seed: int) -> None:
                 assert isinstance(output, TokenOutput)
                 outputs[output.request_id].append(output)
         cache.check_integrity()
+        check_order(scheduler)
         stats, before = core.stats(), stats
         check_stats(stats, before)
         num_computed = stats.tokens_computed - before.tokens_computed
