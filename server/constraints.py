@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from server.matchers import Vocabulary, one_line
 
 STACK_BYTES_PER_BYTE: Final = 4 << 10  # measured: 1.2 kB for Lark rules, 0.2 kB for references
 NUM_THREADS: Final = 2  # so that one slow compile does not hold up all others
+NUM_CACHED: Final = 16  # grammars, of which the worst that is accepted takes 20 MB
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class ConstraintCompiler:
         )
         self._limits = limits
         self._pool = ThreadPoolExecutor(NUM_THREADS, "constraints")
+        self._compile_text = lru_cache(NUM_CACHED)(self._compile_anew)
         self._vocabulary: Future[Vocabulary] | None = None
 
     def start(self) -> None:
@@ -81,6 +84,9 @@ class ConstraintCompiler:
         limit = self._limits.max_bytes
         if (num_bytes := len(grammar.encode())) > limit:
             raise ValueError(f"it has {num_bytes} bytes, at most {limit} are allowed")
+        return self._compile_text(grammar)
+
+    def _compile_anew(self, grammar: str) -> Constraint:
         assert self._vocabulary, "started by compile"
         return self._vocabulary.result().compile(grammar)
 

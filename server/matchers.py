@@ -79,15 +79,16 @@ class CompiledGrammar:
         Raises ValueError with the reason.
         """
         mask = np.empty_like(self._vocabulary.known)
+        ends = set(self._vocabulary.tokens.eos_tokens)
         try:
             matcher = self._start()
             for _ in range(PROBED_TOKENS):
                 matcher.fill_mask(mask.data)
-                if matcher.is_finished:
-                    break
-                ends = self._vocabulary.tokens.eos_tokens
                 allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
-                matcher.accept(int(np.setdiff1d(allowed, ends)[0]))
+                token_id = next((i for i in allowed if i not in ends), None)
+                if token_id is None:
+                    break
+                matcher.accept(int(token_id))
         except GenerationError as error:
             raise ValueError(str(error)) from None
 

@@ -44,6 +44,12 @@ async def test_a_good_one_is_compiled(compiler: ConstraintCompiler) -> None:
     assert not constraint.start().is_finished
 
 
+async def test_one_that_comes_again_is_found(compiler: ConstraintCompiler) -> None:
+    first = await compiler.compile(JsonSchema({"type": "string"}), "response_format")
+    again = await compiler.compile(JsonSchema({"type": "string"}), "structured_outputs.json")
+    assert again is first
+
+
 async def test_a_bad_one_is_refused_with_the_reason(compiler: ConstraintCompiler) -> None:
     assert "unclosed group" in await refusal(compiler, Regex("a("))
 

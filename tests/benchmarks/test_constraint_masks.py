@@ -1,0 +1,17 @@
+"""The benchmark runs; its figures are for a quiet machine."""
+
+from pathlib import Path
+
+from benchmarks.constraint_masks import measure
+from engine.synth_tokenizer import special_tokens, write_tokenizer
+from server.grammars import Regex
+from server.matchers import Vocabulary
+
+
+def test_masks_are_timed(tmp_path: Path) -> None:
+    write_tokenizer(tmp_path, 320, 64)
+    ends = {special_tokens(320).end_of_turn}
+    vocabulary = Vocabulary.load(tmp_path / "tokenizer.json", 320, ends)
+    figures = measure("regex", Regex("[a-z]+"), vocabulary)
+    assert figures["masks"]
+    assert figures["median_us"] is not None
