@@ -106,7 +106,7 @@ def _assemble(
             busy_status=settings.overload_status,
         ),
         metrics=metrics,
-        encoder=PromptEncoder(engine, tokenizer, defaults),
+        encoder=PromptEncoder(engine, tokenizer, defaults, constraints),
         constraints=constraints,
         generator=TextGenerator(engine, tokenizer, metrics, settings.request_timeout),
         tokenizer=tokenizer,

@@ -10,14 +10,15 @@ from functools import partial
 from time import monotonic
 
 from engine import AsyncEngine
+from server.constraints import ConstraintCompiler
 from server.echo import Echo
 from server.errors import InvalidRequestError
 from server.job import GenerationJob
 from server.sampling import SamplingDefaults
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.chat_messages import for_template
-from server.schemas.common import SamplingFields
 from server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, Prompt
+from server.schemas.structured_outputs import ConstrainedFields
 from server.tokenizer import Tokenizer
 
 
@@ -25,18 +26,23 @@ class PromptEncoder:
     """Turns a checked body into a job for the engine."""
 
     def __init__(
-        self, engine: AsyncEngine, tokenizer: Tokenizer, defaults: SamplingDefaults
+        self,
+        engine: AsyncEngine,
+        tokenizer: Tokenizer,
+        defaults: SamplingDefaults,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
         self._defaults = defaults
+        self._constraints = constraints
 
     async def chat_job(self, body: ChatCompletionRequest) -> GenerationJob:
         """The job of a conversation. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
         prompt = await self.encode_chat(body)
         limit = body.token_limit
-        job = self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
+        job = await self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
         if body.tool_use().allowed:
             raise InvalidRequestError("Tools are not supported yet.", param="tools")
         return job
@@ -57,7 +63,7 @@ class PromptEncoder:
         limit = body.max_tokens
         if limit is None:
             limit = min(DEFAULT_MAX_TOKENS, *map(self._room_after, prompts))
-        job = self._job(prompts, body, limit, arrived_at)
+        job = await self._job(prompts, body, limit, arrived_at)
         echoes = await asyncio.to_thread(self._echoes, body, prompts) if body.echo else ()
         return replace(job, continues_text=True, echoes=echoes)
 
@@ -69,10 +75,10 @@ class PromptEncoder:
                 message = f"{param}: token ids are from 0 to {vocab_size - 1}, found {token_id}."
                 raise InvalidRequestError(message, param=param)
 
-    def _job(
+    async def _job(
         self,
         prompts: Sequence[list[int]],
-        body: SamplingFields,
+        body: ConstrainedFields,
         max_tokens: int,
         arrived_at: float,
     ) -> GenerationJob:
@@ -83,9 +89,12 @@ class PromptEncoder:
         if (body.min_tokens or 0) > max_tokens:
             message = f"min_tokens: {body.min_tokens} is more than max_tokens, {max_tokens}."
             raise InvalidRequestError(message, param="min_tokens")
+        params = self._defaults.apply(body, max_tokens)
+        if form := body.constraint():
+            params = replace(params, constraint=await self._constraints.compile(*form))
         return GenerationJob(
             prompts,
-            self._defaults.apply(body, max_tokens),
+            params,
             body.num_choices,
             body.stop or (),
             arrived_at,

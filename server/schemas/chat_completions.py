@@ -14,22 +14,21 @@ from server.schemas.answer import (
 )
 from server.schemas.body import Neutral
 from server.schemas.chat_messages import Messages
-from server.schemas.common import SamplingFields
 from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
+from server.schemas.structured_outputs import ConstrainedFields
 from server.schemas.tools import ToolCall, ToolFields
 
 
-class ChatCompletionRequest(SamplingFields, ToolFields):
+class ChatCompletionRequest(ConstrainedFields, ToolFields):
     """A conversation for the model to continue."""
 
-    neutral: ClassVar[Neutral] = SamplingFields.neutral | {
+    neutral: ClassVar[Neutral] = ConstrainedFields.neutral | {
         "audio": (),
         "function_call": ("none", "auto"),
         "functions": ([],),
         "modalities": (["text"],),
         "prediction": (),
         "reasoning_effort": (),
-        "response_format": ({"type": "text"},),
         "verbosity": (),
         "web_search_options": (),
     }

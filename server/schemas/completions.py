@@ -12,8 +12,8 @@ from server.schemas.answer import (
     StopReason,
 )
 from server.schemas.body import Neutral, is_unicode
-from server.schemas.common import SamplingFields
 from server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
+from server.schemas.structured_outputs import ConstrainedFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
@@ -34,10 +34,10 @@ def _is_prompt(value: object) -> TypeGuard[Prompt]:
     return isinstance(value, str) and value != "" and is_unicode(value)
 
 
-class CompletionRequest(SamplingFields):
+class CompletionRequest(ConstrainedFields):
     """Prompts, as text or as token ids, for the model to continue."""
 
-    neutral: ClassVar[Neutral] = SamplingFields.neutral | {"best_of": (1,), "suffix": ("",)}
+    neutral: ClassVar[Neutral] = ConstrainedFields.neutral | {"best_of": (1,), "suffix": ("",)}
 
     prompt: Annotated[list[Prompt], BeforeValidator(_as_prompts)]
     max_tokens: int | None = Field(None, ge=0)

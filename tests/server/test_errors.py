@@ -95,7 +95,6 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
         ({"priority": 0.5}, "priority"),
         ({"priority": 2**31}, "priority"),
         ({"echo": True}, "echo"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"no_such_field": 1}, "no_such_field"),
     ],

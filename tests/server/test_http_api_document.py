@@ -52,7 +52,8 @@ def documented(heading: str) -> Statuses:
 def actual(schema: type[Body], prefix: str = "") -> Statuses:
     """What the schema says, with the objects within."""
     found = {prefix + name: _refused(values or (None,)) for name, values in schema.neutral.items()}
-    for name, field in schema.model_fields.items():
+    for attribute, field in schema.model_fields.items():
+        name = field.alias or attribute
         found[prefix + name] = "inert" if name in schema.inert else "honoured"
         for inner, infix in _bodies(field.annotation):
             found |= actual(inner, f"{prefix}{name}{infix}.")
