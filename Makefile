@@ -24,7 +24,7 @@ CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-deploy test-image check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-image check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,10 +35,15 @@ serve: $(VENV)/.native ## Serve MODEL (a folder or a hub id; none: the built-in 
 	$(BIN)/sterna serve $(MODEL) $(ARGS)
 
 test: $(VENV)/.native $(VENV)/.dev ## Run the tests
-	$(BIN)/python -m pytest -m "not slow and not network and not deploy and not image and not ray" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not network and not dashboards and not deploy and not image and not ray" $(ARGS)
 
 test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
+
+test-dashboards: $(VENV)/.native $(VENV)/.dev ## Check dashboards and alerts in a real Prometheus (which must be there)
+	@command -v prometheus promtool >/dev/null || \
+	  { echo "make test-dashboards needs Prometheus: apt-get install --no-install-recommends prometheus" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/dashboards $(ARGS)
 
 test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and check what is in deploy/
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)

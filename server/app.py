@@ -18,6 +18,7 @@ from server.health import Health
 from server.limits import RequestLimits
 from server.logprobs import LogprobWriter
 from server.metrics import Metrics
+from server.metrics.health import HealthCollector
 from server.middleware import RequestLog
 from server.prompts import PromptEncoder
 from server.routes import (
@@ -94,10 +95,12 @@ def _assemble(
     )
     arithmetic = ArithmeticModel(settings.energy_node, head_is_int8=settings.head == "int8")
     metrics = Metrics(engine, settings.served_model_name[0], arithmetic)
+    fitness = Health(engine, settings.stall_seconds)
+    metrics.registry.register(HealthCollector(fitness))
     return Services(
         settings=settings,
         engine=engine,
-        health=Health(engine, settings.stall_seconds),
+        health=fitness,
         admission=Admission(
             settings.max_batch_requests,
             settings.max_waiting_requests,

@@ -66,11 +66,17 @@ function memory(now) {
 function energy(now, _, longer) {
   const values = {};
   for (const { labels, value } of now.all("sterna:power_watts")) values[`${labels.domain}, ${labels.source}`] = value;
-  const infos = now.all("sterna:energy_source_info").map(({ labels }) => `${labels.source}: ${labels.detail}`);
-  if (!Object.keys(values).length) return [{}, `Unavailable. ${infos.join("; ")}`];
-  const perToken = longer.growth("sterna:energy_joules_total") / longer.growth("vllm:generation_tokens_total");
-  const shown = Number.isFinite(perToken) ? `${digits(perToken)} J per output token, idle power included. ` : "";
-  return [values, shown + infos.join("; ")];
+  const sources = now.all("sterna:energy_source_info").map((sample) => sample.labels);
+  const measuring = sources.filter(({ status }) => status === "measuring");
+  if (!measuring.length) return [values, `Unavailable. ${sources.map(described).join("; ")}`];
+  const joules = longer.growth("sterna:energy_joules_total", { source: measuring[0].source });
+  const perToken = joules / longer.growth("vllm:generation_tokens_total");
+  const shown = Number.isFinite(perToken) ? `${digits(perToken)} J per output token (${measuring[0].source}). ` : "";
+  return [values, shown + measuring.map(described).join("; ")];
+}
+
+function described({ source, scope, detail }) {
+  return `${source}, of the ${scope}: ${detail}`;
 }
 
 /** Draws forever. `report(state, text)` hears how each scrape went. */

@@ -1,0 +1,28 @@
+"""Whether the server takes requests, judged when Prometheus asks."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from server.errors import UnavailableError
+from server.health import Health
+from server.metrics.families import gauge
+
+
+class HealthCollector(Collector):
+    """One gauge, which says what ``/health/ready`` would."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauge."""
+        yield gauge("sterna:ready", "1 while requests can be served, else 0.", self._is_ready())
+
+    def _is_ready(self) -> bool:
+        try:
+            self._health.check_ready()
+        except UnavailableError:
+            return False
+        return True
