@@ -119,6 +119,22 @@ async def test_the_key_typed_in_is_sent_and_kept_in_the_tab_only(
         await expect(answer(page)).to_have_text("Hello there!")
 
 
+async def test_the_charts_follow_the_server(browser: Browser, url: str) -> None:
+    async with visit(browser, url) as page:
+        tokens = page.locator(".card", has_text="Tokens")
+        await expect(tokens.locator("dd").first).to_have_text("0/s")
+        still = await tokens.locator("path.line").first.get_attribute("d")
+        await page.fill("#prompt", "Hi")
+        await page.keyboard.press("Enter")
+        await expect(tokens.locator("svg")).to_have_attribute(
+            "aria-label", re.compile(r"Tokens: out [1-9.]+/s")
+        )
+        assert await tokens.locator("path.line").first.get_attribute("d") != still
+        latency = page.locator(".card", has_text="Time to first token")
+        await expect(latency.locator("dd").first).to_have_text(re.compile(r"\d+(\.\d+)? m?s"))
+        await expect(page.locator("#status")).to_have_class("ready")
+
+
 async def test_no_energy_source_is_said_not_shown_as_zero(browser: Browser, url: str) -> None:
     async with visit(browser, url) as page:
         energy = page.locator(".card", has_text="Energy")
