@@ -20,6 +20,7 @@ export class Chart {
     this.title = title;
     this.format = format;
     this.figure = element("figure", "card");
+    this.figure.setAttribute("aria-label", title);
     const caption = element("figcaption", "", title);
     this.most = element("span", "most");
     caption.append(this.most);

@@ -121,7 +121,7 @@ async def test_the_key_typed_in_is_sent_and_kept_in_the_tab_only(
 
 async def test_the_charts_follow_the_server(browser: Browser, url: str) -> None:
     async with visit(browser, url) as page:
-        tokens = page.locator(".card", has_text="Tokens")
+        tokens = page.get_by_role("figure", name="Tokens", exact=True)
         await expect(tokens.locator("dd").first).to_have_text("0/s")
         still = await tokens.locator("path.line").first.get_attribute("d")
         await page.fill("#prompt", "Hi")
@@ -130,14 +130,14 @@ async def test_the_charts_follow_the_server(browser: Browser, url: str) -> None:
             "aria-label", re.compile(r"Tokens: out [1-9.]+/s")
         )
         assert await tokens.locator("path.line").first.get_attribute("d") != still
-        latency = page.locator(".card", has_text="Time to first token")
+        latency = page.get_by_role("figure", name="Time to first token", exact=True)
         await expect(latency.locator("dd").first).to_have_text(re.compile(r"\d+(\.\d+)? m?s"))
         await expect(page.locator("#status")).to_have_class("ready")
 
 
 async def test_no_energy_source_is_said_not_shown_as_zero(browser: Browser, url: str) -> None:
     async with visit(browser, url) as page:
-        energy = page.locator(".card", has_text="Energy")
+        energy = page.get_by_role("figure", name="Energy", exact=True)
         await expect(energy.locator(".note")).to_contain_text("Unavailable")
         await expect(energy.locator("dd")).to_have_count(0)
 
