@@ -1,7 +1,7 @@
 // Puts the page together: controls, chat and charts.
 
 import { Chat } from "./chat.js";
-import { bind, headers } from "./key.js";
+import { bind, fetchWithKey } from "./key.js";
 import { start } from "./live.js";
 
 const get = (id) => document.getElementById(id);
@@ -42,7 +42,7 @@ temperature.addEventListener("input", () => {
 });
 
 async function listModels() {
-  const response = await fetch("/v1/models", { headers: headers() }).catch(() => null);
+  const response = await fetchWithKey("/v1/models").catch(() => null);
   if (!response?.ok) return;
   const { data } = await response.json();
   model.replaceChildren(...data.map(({ id }) => new Option(id, id)));

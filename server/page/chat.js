@@ -1,7 +1,7 @@
 // The conversation: sends it, shows the answer while it streams, and can be stopped.
 
 import { element } from "./chart.js";
-import { headers } from "./key.js";
+import { fetchWithKey } from "./key.js";
 import { events } from "./sse.js";
 
 /** A conversation shown in `log`. `busy(state)` hears when an answer begins and ends. */
@@ -48,9 +48,9 @@ export class Chat {
   async #stream(shown, options, signal) {
     const asked = performance.now();
     const body = { ...options, messages: this.#messages, stream: true, stream_options: { include_usage: true } };
-    const response = await fetch("/v1/chat/completions", {
+    const response = await fetchWithKey("/v1/chat/completions", {
       method: "POST",
-      headers: { "content-type": "application/json", ...headers() },
+      headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
       signal,
     });

@@ -2,15 +2,30 @@
 
 const NAME = "sterna-key";
 
-/** Headers that carry the key, if there is one. */
-export function headers() {
-  const key = sessionStorage.getItem(NAME);
-  return key ? { authorization: `Bearer ${key}` } : {};
+let refused = null; // the key that was answered with 401: another try would be another log line
+
+/** The key; empty: none. */
+function current() {
+  return sessionStorage.getItem(NAME) ?? "";
+}
+
+/** Fetches with the key, if there is one. */
+export async function fetchWithKey(path, options = {}) {
+  const key = current();
+  const headers = { ...options.headers, ...(key && { authorization: `Bearer ${key}` }) };
+  const response = await fetch(path, { ...options, headers });
+  if (response.status === 401) refused = key;
+  return response;
+}
+
+/** Tells whether the server has refused the present key, or that there is none. */
+export function isRefused() {
+  return refused === current();
 }
 
 /** Ties the key to an input; calls `changed` when another was typed. */
 export function bind(input, changed) {
-  input.value = sessionStorage.getItem(NAME) ?? "";
+  input.value = current();
   input.addEventListener("change", () => {
     sessionStorage.setItem(NAME, input.value.trim());
     changed();

@@ -2,11 +2,12 @@
 
 import { Chart } from "./chart.js";
 import { Scrape, Span } from "./metrics.js";
-import { headers } from "./key.js";
+import { fetchWithKey, isRefused } from "./key.js";
 
 const RATE_SECONDS = 4; // what a rate looks back on
 const LATENCY_SECONDS = 20; // latencies are rarer than tokens
 const PERIOD_MS = 1000;
+const WANTS_KEY = "wants an API key";
 
 const bytes = (value) => scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
 const seconds = (value) => (value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`);
@@ -85,7 +86,8 @@ export function start(report) {
   document.getElementById("charts").append(...charts.map((chart) => chart.figure));
   const scrapes = [];
   const tick = async () => {
-    if (!document.hidden) await scrape(scrapes, charts, report);
+    if (isRefused()) report("failed", WANTS_KEY);
+    else if (!document.hidden) await scrape(scrapes, charts, report);
     setTimeout(tick, PERIOD_MS);
   };
   tick();
@@ -93,8 +95,8 @@ export function start(report) {
 
 async function scrape(scrapes, charts, report) {
   try {
-    const response = await fetch("/metrics", { headers: headers(), cache: "no-store" });
-    if (!response.ok) return report("failed", response.status === 401 ? "wants an API key" : `answers ${response.status}`);
+    const response = await fetchWithKey("/metrics", { cache: "no-store" });
+    if (!response.ok) return report("failed", response.status === 401 ? WANTS_KEY : `answers ${response.status}`);
     scrapes.push(new Scrape(await response.text(), performance.now() / 1000));
   } catch {
     return report("failed", "does not answer");
