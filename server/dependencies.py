@@ -13,10 +13,13 @@ from server.constraints import ConstraintCompiler
 from server.errors import ModelNotFoundError
 from server.generation import TextGenerator
 from server.health import Health
+from server.job import GenerationJob
 from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.prompts import PromptEncoder
 from server.request_record import current_record
+from server.schemas.answer import EnergyUsage
+from server.schemas.common import SamplingFields
 from server.settings import Settings
 from server.sse import DATA_EVENTS, EventForm, event_stream
 from server.tokenizer import Tokenizer
@@ -44,6 +47,14 @@ class Services:
             raise ModelNotFoundError(name)
         if record := current_record.get():
             record.model = name
+
+    def energy_usage(self, body: SamplingFields, job: GenerationJob) -> EnergyUsage | None:
+        """What a job that has ended took of the measured energy; None if that was not asked."""
+        if not body.tells_energy:
+            return None
+        basis = self.engine.energy.meter.report().basis
+        joules = None if basis.source is None else job.energy.joules
+        return EnergyUsage(joules=joules, source=basis.source, detail=basis.detail)
 
     def event_stream(
         self, chunks: AsyncGenerator[BaseModel], form: EventForm = DATA_EVENTS

@@ -61,11 +61,13 @@ class TextGenerator:
                     for delta in deltas:
                         record.add(delta)
                         yield delta
+            await self._engine.energy.settle()
         except Exception as error:
             record.end(as_api_error(error).code or "error")
             raise
         finally:
             record.end("abort")
+            record.charge(job.energy.joules, self._engine.energy.meter.report().basis.source)
             for task in tasks:
                 task.cancel()
 
@@ -92,7 +94,7 @@ class TextGenerator:
         assembler = TextAssembler(job, index, self._tokenizer)
         with prompt_meter.sequence() as meter:
             try:
-                tokens = self._engine.generate(prompt, job.params_of(index))
+                tokens = self._engine.generate(prompt, job.params_of(index), energy=job.energy)
                 async with aclosing(tokens):
                     async for token in tokens:
                         delta = assembler.add(token)

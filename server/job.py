@@ -1,9 +1,9 @@
 """What one HTTP request wants generated, once its prompts are token ids."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from engine import SamplingParams
+from engine import EnergyShare, SamplingParams
 from server.echo import Echo
 
 NUM_CONTEXT_TOKENS = 8  # before a text: a decoder must see the end of a character, and a word
@@ -24,6 +24,7 @@ class GenerationJob:
     lists_tokens: bool = False  # deltas carry their tokens
     continues_text: bool = False  # an answer goes on where its prompt ends, as no chat does
     echoes: Sequence[Echo] = ()  # of each prompt, if answers begin with it
+    energy: EnergyShare = field(default_factory=EnergyShare)  # that all sequences are charged to
 
     @property
     def num_sequences(self) -> int:

@@ -21,6 +21,7 @@ class RequestRecord:
         self._seconds_to_first_token: float | None = None
         self._ends: Counter[str] = Counter()  # finish reasons
         self._num_open = 0
+        self._energy: dict[str, object] = {}
 
     def begin(self, num_tokens: Sequence[int], num_choices: int) -> None:
         """Note the prompts that are about to be generated from, and how often each."""
@@ -46,6 +47,11 @@ class RequestRecord:
             self._ends[reason] += self._num_open
             self._num_open = 0
 
+    def charge(self, joules: float, source: str | None) -> None:
+        """Note the request's share of the energy; source None: none is measured."""
+        if source is not None:
+            self._energy = {"energy_joules": round(joules, 6), "energy_source": source}
+
     def fields(self) -> dict[str, object]:
         """The fields of a log line. Times are in seconds, from the arrival of the request."""
         model = {} if self.model is None else {"model": self.model}
@@ -58,6 +64,7 @@ class RequestRecord:
             "output_tokens": self._num_output_tokens,
             "first_token_seconds": None if first is None else round(first, 4),
             "finish_reason": ",".join(sorted(self._ends)),
+            **self._energy,
         }
 
 

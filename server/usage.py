@@ -1,7 +1,7 @@
 """Token counts of one response, the same for a stream and for one piece."""
 
 from server.job import GenerationJob
-from server.schemas.answer import PromptTokensDetails, Usage
+from server.schemas.answer import EnergyUsage, PromptTokensDetails, Usage
 from server.text_delta import TextDelta
 
 
@@ -20,7 +20,7 @@ class UsageCounter:
         if choice == 0:  # the others find in the cache what the first has put there
             self._num_cached[prompt] = delta.num_cached_tokens
 
-    def usage(self) -> Usage:
+    def usage(self, energy: EnergyUsage | None = None) -> Usage:
         """The counts so far. A prompt counts once, however many choices it has."""
         num_prompt = sum(map(len, self._job.prompts))
         return Usage(
@@ -28,4 +28,5 @@ class UsageCounter:
             completion_tokens=self.num_generated,
             total_tokens=num_prompt + self.num_generated,
             prompt_tokens_details=PromptTokensDetails(cached_tokens=sum(self._num_cached.values())),
+            energy=energy,
         )

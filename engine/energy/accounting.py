@@ -1,5 +1,7 @@
 """All that is known of an engine's energy: measured, charged and modelled."""
 
+import asyncio
+
 from engine.energy.meter import EnergyMeter
 from engine.energy.operations import OperationCounter, Operations
 from engine.energy.sampler import EnergySampler
@@ -20,6 +22,11 @@ class EnergyAccounting:
         self.meter = meter or EnergyMeter()
         self.sampler = EnergySampler(self.meter, period_seconds)
         self._counter = counter
+
+    async def settle(self) -> None:
+        """Charge requests with what they have taken up to now, if it is measured."""
+        if any(source.status != "unavailable" for source in self.meter.report().sources):
+            await asyncio.to_thread(self.meter.sample)
 
     @property
     def operations(self) -> Operations | None:

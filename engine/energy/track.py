@@ -41,6 +41,9 @@ class Track:
         except SourceError as error:
             self._give_up(str(error))
             return {}
+        except Exception as error:  # measuring never breaks what is measured
+            self._give_up(repr(error))
+            return {}
         before, self._last = self._last, now
         if before is None:
             return {}

@@ -59,7 +59,7 @@ async def _completion(
     return ChatCompletion(
         **new_head("chatcmpl", body.model),
         choices=choices,
-        usage=usage.usage(),
+        usage=usage.usage(services.energy_usage(body, job)),
         prompt_logprobs=services.logprobs.prompt(answers[0], body.prompt_logprobs),
         prompt_token_ids=_prompt_token_ids(body, job),
     )
@@ -83,7 +83,9 @@ async def _chunks(
                 )
                 prompt_token_ids = None  # in the first chunk only
     if body.include_usage:
-        yield ChatCompletionChunk(**head, choices=[], usage=usage.usage())
+        yield ChatCompletionChunk(
+            **head, choices=[], usage=usage.usage(services.energy_usage(body, job))
+        )
 
 
 def _choices(

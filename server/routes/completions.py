@@ -39,7 +39,11 @@ async def _completion(
     for answer in answers:
         usage.add(answer)
     choices = [writer.choice(answer) for answer in answers]
-    return Completion(**new_head("cmpl", body.model), choices=choices, usage=usage.usage())
+    return Completion(
+        **new_head("cmpl", body.model),
+        choices=choices,
+        usage=usage.usage(services.energy_usage(body, job)),
+    )
 
 
 async def _chunks(
@@ -55,4 +59,4 @@ async def _chunks(
                 counts = usage.usage() if body.continuous_usage else None
                 yield Completion(**head, choices=[writer.choice(delta)], usage=counts)
     if body.include_usage:
-        yield Completion(**head, choices=[], usage=usage.usage())
+        yield Completion(**head, choices=[], usage=usage.usage(services.energy_usage(body, job)))

@@ -15,6 +15,18 @@ class PromptTokensDetails(BaseModel):
     cached_tokens: int
 
 
+# What was not asked for is not named at all.
+OMITTED = Field(exclude_if=lambda value: value is None)
+
+
+class EnergyUsage(BaseModel):
+    """A response's share of the measured energy. Without a source there is none: see detail."""
+
+    joules: float | None
+    source: str | None
+    detail: str  # what was read, or why nothing was
+
+
 class Usage(BaseModel):
     """Token counts of a whole response. Each prompt counts once, also if ``n`` is more."""
 
@@ -22,10 +34,9 @@ class Usage(BaseModel):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
+    energy: Annotated[EnergyUsage | None, OMITTED] = None
 
 
-# What was not asked for is not named at all.
-OMITTED = Field(exclude_if=lambda value: value is None)
 OptionalUsage = Annotated[Usage | None, OMITTED]
 OptionalTokenIds = Annotated[list[int] | None, OMITTED]
 OptionalPromptLogprobs = Annotated[PromptLogprobs | None, OMITTED]

@@ -46,6 +46,7 @@ class StreamOptions(Body):
 
     include_usage: bool = False
     continuous_usage_stats: bool = False
+    include_energy: bool = False
 
 
 class SamplingFields(Body):
@@ -80,6 +81,7 @@ class SamplingFields(Body):
     stream_options: StreamOptions | None = None
     prompt_logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
     return_token_ids: bool | None = None
+    include_energy: bool | None = None
 
     # Inert: these say who asks and how to account for it, never what to write.
     user: str | None = None
@@ -128,7 +130,14 @@ class SamplingFields(Body):
     @property
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk of token counts."""
-        return self.stream_options is not None and self.stream_options.include_usage
+        options = self.stream_options
+        return self.tells_energy or (options is not None and options.include_usage)
+
+    @property
+    def tells_energy(self) -> bool:
+        """Whether the usage has the response's share of the measured energy."""
+        options = self.stream_options
+        return bool(self.include_energy) or (options is not None and options.include_energy)
 
     @property
     def continuous_usage(self) -> bool:

@@ -20,8 +20,10 @@ class FakePowercap:
         self.set(zone, energy_uj)
 
     def set(self, zone: str, energy_uj: int) -> None:
-        """Let a counter stand at a value."""
-        (self.root / zone / "energy_uj").write_text(f"{energy_uj}\n")
+        """Let a counter stand at a value, at once: as in sysfs, no reader sees half of it."""
+        new = self.root / zone / "energy_uj.new"
+        new.write_text(f"{energy_uj}\n")
+        new.replace(self.root / zone / "energy_uj")
 
     def remove(self, zone: str) -> None:
         """Let a counter vanish."""

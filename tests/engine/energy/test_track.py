@@ -62,3 +62,15 @@ def test_a_counter_that_was_reset_begins_anew(source: FakeSource) -> None:
     assert track.advance(1.0) == {}
     source.grow(package=2.0)
     assert track.advance(1.0) == {"package": 2.0}
+
+
+def test_a_source_that_breaks_breaks_nothing_else(
+    source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> dict[str, float]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(source, "read", fail)
+    track = Track(source)
+    assert track.advance(1.0) == {}
+    assert (state_of(track), track.detail) == (TrackState.UNAVAILABLE, "ZeroDivisionError()")
