@@ -1,6 +1,7 @@
 """``/v1/chat/completions`` as OpenAI defines it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -115,6 +116,29 @@ async def test_choices_are_told_apart(client: httpx.AsyncClient, model: Scripted
     assert streamed == texts
 
 
+@pytest.mark.parametrize("text", ["plain", "naïve 日本 👍🏽!", "👩‍👩‍👧‍👦"])
+@pytest.mark.parametrize("stop", [None, "本", "👍"])
+async def test_bytes_of_tokens_add_up_to_the_text(
+    client: httpx.AsyncClient, model: ScriptedModel, text: str, stop: str | None
+) -> None:
+    """Also in a stream, where a character's tokens come before its text."""
+    model.reply = says(text)
+    body = BODY | {"logprobs": True, "stop": stop}
+    whole = (await client.post(URL, json=body)).json()["choices"][0]
+    choices = [
+        c["choices"][0] for c in events(await client.post(URL, json=body | {"stream": True}))
+    ]
+    pieces = [choice["logprobs"]["content"] for choice in choices if choice["logprobs"]]
+    content = [entry for piece in pieces for entry in piece]
+    assert content == whole["logprobs"]["content"]
+    given = "".join(choice["delta"]["content"] or "" for choice in choices)
+    assert given == whole["message"]["content"] == text.partition(stop or "\0")[0]
+    written = b"".join(bytes(entry["bytes"]) for entry in content).decode()
+    end = stop if stop and stop in text else "<|eot_id|>"  # the token that ended it is listed too
+    assert written == given + end
+    assert all(entry["logprob"] == -0.5 for entry in content)
+
+
 async def test_cached_prompt_tokens_are_reported(client: httpx.AsyncClient) -> None:
     await client.post(URL, json=BODY)
     usage = (await client.post(URL, json=BODY)).json()["usage"]
@@ -134,9 +158,17 @@ async def test_the_engine_gets_what_the_client_asked_for(
 
     model.reply = reply
     asked = {"temperature": 0.5, "top_p": 0.9, "top_k": 7, "min_p": 0.1, "seed": -3}
-    await client.post(URL, json=BODY | asked | {"max_tokens": 9})
-    eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
-    assert seen[0] == SamplingParams(9, 0.5, 0.9, 7, 0.1, -3, stop_token_ids=eos)
+    same: dict[str, Any] = {
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
+        "repetition_penalty": 1.1,
+    }
+    same |= {"repetition_penalty": 1.1, "min_tokens": 2, "prompt_logprobs": 4, "priority": -6}
+    other = {"logit_bias": {"5": 1.5}, "logprobs": True, "top_logprobs": 3, "stop_token_ids": [9]}
+    await client.post(URL, json=BODY | asked | same | other | {"max_tokens": 9})
+    stops = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn, 9})
+    params = SamplingParams(9, 0.5, 0.9, 7, 0.1, -3, stop_token_ids=stops)
+    assert seen[0] == replace(params, **same, logit_bias={5: 1.5}, num_logprobs=3)
     assert prompts[0] == [
         SPECIAL.begin_of_text,
         *ids_of("User: Hi"),
