@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
+from engine.bench.energy import joules_per_token
 from engine.bench.stepper import Stepper, Work
 from engine.config import EngineConfig
 
@@ -22,11 +23,17 @@ SHOWN_BATCHES: Final = (1, 16)
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Tokens a second, what the limits would allow, and the one over the other."""
+    """Tokens a second, what the limits would allow, and the one over the other.
+
+    joules_per_token: of the processor and its memory; None where nothing is measured.
+    energy_source: where it comes from; the report's ``energy`` says more.
+    """
 
     tok_per_s: float
     roofline_tok_per_s: float
     fraction: float
+    joules_per_token: float | None
+    energy_source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class ModelReport:
     peak_gmac_per_s: float
     load_seconds: float
     rss_mb: float
+    energy: str
     prefill: Rate
     decode: list[DecodeRate]
     overhead_ms_per_step: dict[str, float]
@@ -86,6 +94,7 @@ def bench_model(
         peak_gmac_per_s=median(limit.macs_per_second for limit in limits) / 1e9,
         load_seconds=stepper.load_seconds,
         rss_mb=stepper.rss_mb,
+        energy=str(stepper.loaded.energy.meter.report().basis),
         prefill=Rate(*_rate(prefill)),
         decode=[DecodeRate(*_rate(works), batch) for batch, works in decode.items()],
         overhead_ms_per_step={str(batch): _overhead_ms(decode[batch]) for batch in SHOWN_BATCHES},
@@ -96,13 +105,17 @@ def bench_model(
     )
 
 
-def _rate(works: list[Work]) -> tuple[float, float, float]:
-    """Return the fields of a Rate: medians over the works, fractions work by work."""
+def _rate(works: list[Work]) -> tuple[float, float, float, float | None, str]:
+    """Return the fields of a Rate: medians over the works, fractions work by work.
+
+    Energy is that of all works, because counters step too rarely for a single one.
+    """
     tokens = works[0].tokens
     return (
         tokens / median(work.seconds for work in works),
         tokens / median(work.limit_seconds for work in works),
         median(work.limit_seconds / work.seconds for work in works),
+        *joules_per_token([work.energy for work in works], sum(work.tokens for work in works)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from engine.bench.energy import EnergyProbe, WorkEnergy
 from engine.bench.limits import LimitProbe, Limits
 from engine.config import EngineConfig
 from engine.load import load_engine
@@ -30,6 +31,7 @@ class Work:
     seconds: float
     kernels: Mapping[str, float]
     limits: Limits
+    energy: WorkEnergy
 
     @property
     def limit_seconds(self) -> float:
@@ -55,6 +57,7 @@ class Stepper:
         self.rss_mb = resident_bytes() / 1e6
         self.probe = LimitProbe(self.loaded.program.isa, self.loaded.program.num_threads)
         self._core = self.loaded.core
+        self._energy = EnergyProbe(self.loaded.energy.meter)
         self._head_bytes = self.loaded.weights.head_bytes(config.head)
         self._num_requests = 0
 
@@ -69,9 +72,9 @@ class Stepper:
                 self._core.step()
                 num_steps += 1
 
-        limits, seconds, kernels = self._time(compute)
+        limits, seconds, kernels, energy = self._time(compute)
         num_bytes, macs = self._demand(num_steps, num_tokens, num_steps * num_tokens // 2, 1)
-        return Work(num_tokens, num_bytes, macs, seconds, kernels, limits)
+        return Work(num_tokens, num_bytes, macs, seconds, kernels, limits, energy)
 
     def decode(self, batch: int) -> list[Work]:
         """Decode with a full batch, a step at a time."""
@@ -81,9 +84,9 @@ class Stepper:
         works = []
         for _ in range(DECODE_STEPS):
             context = sum(request.num_computed_tokens for request in requests)
-            limits, seconds, kernels = self._time(self._core.step)
+            limits, seconds, kernels, energy = self._time(self._core.step)
             num_bytes, macs = self._demand(1, batch, context, batch)
-            works.append(Work(batch, num_bytes, macs, seconds, kernels, limits))
+            works.append(Work(batch, num_bytes, macs, seconds, kernels, limits, energy))
         for request in requests:
             self._core.abort(request.request_id)
         return works
@@ -98,13 +101,16 @@ class Stepper:
         macs = num_tokens * weights.config.num_ternary_parameters
         return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.numel()
 
-    def _time(self, work: Callable[[], object]) -> tuple[Limits, float, dict[str, float]]:
-        limits = self.probe.measure()
+    def _time(
+        self, work: Callable[[], object]
+    ) -> tuple[Limits, float, dict[str, float], WorkEnergy]:
+        limits, joules = self.probe.measure(), self._energy.start()
         before, start = dict(self.loaded.program.seconds), time.perf_counter()
         work()
         seconds = time.perf_counter() - start
         after = self.loaded.program.seconds
-        return limits, seconds, {kind: after[kind] - before.get(kind, 0.0) for kind in after}
+        kernels = {kind: after[kind] - before.get(kind, 0.0) for kind in after}
+        return limits, seconds, kernels, self._energy.end(joules)
 
     def _add(self, prompt_tokens: int, max_tokens: int) -> Request:
         self._num_requests += 1  # a prompt of its own, so that no prefix is shared

@@ -1,8 +1,11 @@
 """What the meter tells: joules and watts by domain, and how each source is doing."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from engine.energy.source import Scope
+
+UNAVAILABLE: Final = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,11 @@ class EnergyBasis:
     @property
     def label(self) -> str:
         """What to print beside a figure."""
-        return self.source or f"unavailable: {self.detail}"
+        return self.source or UNAVAILABLE
+
+    def __str__(self) -> str:
+        """The same with all that is known of it."""
+        return f"{self.label}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)

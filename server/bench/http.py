@@ -14,6 +14,7 @@ from typing import Final
 
 import httpx
 
+from server.bench.energy import LoadEnergy, energy_between, read_energy
 from server.bench.load import Load, LoadSource
 from server.bench.probe import find_endpoint
 from server.bench.prompt import PromptWriter
@@ -80,10 +81,13 @@ async def _take_turns(
 ) -> list[LoadFigures]:
     """Load each server with so many clients, one server at a time."""
     loads = {server: Load() for server in servers}
+    energies: dict[_Server, LoadEnergy] = {}
     for _, server in product(range(plan.turns), servers):
-        loads[server] += await server.source.run(clients, plan.requests_per_client)
+        load, energy = await server.run(clients, plan.requests_per_client)
+        loads[server] += load
+        energies[server] = energies[server] + energy if server in energies else energy
     return [
-        LoadFigures.of(server.facts.url, clients, load, plan.objective)
+        LoadFigures.of(server.facts.url, clients, load, plan.objective, energies[server])
         for server, load in loads.items()
     ]
 
@@ -101,6 +105,13 @@ class _Server:
     facts: ServerFacts
     source: LoadSource
 
+    async def run(self, num_clients: int, requests_per_client: int) -> tuple[Load, LoadEnergy]:
+        """Load the server for a turn."""
+        client, url = self.source.client, self.facts.url
+        before = await read_energy(client, url)
+        load = await self.source.run(num_clients, requests_per_client)
+        return load, energy_between(before, await read_energy(client, url))
+
     @classmethod
     async def reach(
         cls, client: httpx.AsyncClient, url: str, plan: HttpPlan, on_answer: Callable[[], None]
@@ -116,6 +127,7 @@ class _Server:
             ignore_eos="ignore_eos" in endpoint.extras,
             prompt_tokens=prompt_tokens,
             counted="usage" if warm_up.is_counted_by_server else "chunks",
+            energy=(await read_energy(client, endpoint.base_url)).detail,
         )
         return cls(facts, LoadSource(client, endpoint, prompts, plan.output_tokens, on_answer))
 

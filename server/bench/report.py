@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from server.bench.energy import LoadEnergy
 from server.bench.load import Load
 from server.bench.trace import Trace
 
@@ -39,7 +40,10 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class LoadFigures:
-    """What clients saw. Latencies are None if there were none; itl: between chunks of a stream."""
+    """What clients saw. Latencies are None if there were none; itl: between chunks of a stream.
+
+    joules_per_output_token: of the server's processor and memory; None where none is measured.
+    """
 
     url: str
     clients: int
@@ -52,10 +56,20 @@ class LoadFigures:
     itl_ms_p50: float | None
     itl_ms_p99: float | None
     goodput_req_per_s: float
+    joules_per_output_token: float | None
+    energy_source: str
 
     @classmethod
-    def of(cls, url: str, clients: int, load: Load, objective: Objective) -> "LoadFigures":
+    def of(
+        cls,
+        url: str,
+        clients: int,
+        load: Load,
+        objective: Objective,
+        energy: LoadEnergy | None = None,
+    ) -> "LoadFigures":
         """Sum up. Failed requests count as requests and as errors, in nothing else."""
+        energy = energy or LoadEnergy()
         answered = [trace for trace in load.traces if trace.error is None]
         tokens = sum(trace.output_tokens for trace in answered)
         ttfts = [t.ttft_seconds for t in answered if t.ttft_seconds is not None]
@@ -72,6 +86,8 @@ class LoadFigures:
             itl_ms_p50=_percentile_ms(gaps, 0.50),
             itl_ms_p99=_percentile_ms(gaps, 0.99),
             goodput_req_per_s=sum(map(objective.is_met, answered)) / load.seconds,
+            joules_per_output_token=_ratio(energy.joules, tokens),
+            energy_source=energy.source,
         )
 
 
@@ -85,6 +101,7 @@ class ServerFacts:
     ignore_eos: bool  # whether it accepted the field
     prompt_tokens: int | None  # of one prompt, as the server counted it
     counted: str  # "usage", or "chunks" where the server doesn't say
+    energy: str  # what its metrics say of the sources of energy
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from server.settings import Settings
 
 Figures = Mapping[str, Any]
 
-ENGINE_SETTINGS = ("threads", "kv_dtype", "head")  # the options of the benchmark of the engine
+ENERGY_SETTINGS = ("powercap_dir", "zeusd", "tdp_watts", "idle_watts")
+ENGINE_SETTINGS = ("threads", "kv_dtype", "head", *ENERGY_SETTINGS)  # options of ``bench model``
 FIXED = {  # whatever the environment says: what the measured batches need
     "backend": "native",
     "kv_cache_tokens": 8192,

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from engine.bench import limits
+from engine.bench.energy import joules_per_token
 from engine.bench.model import BATCH_SIZES, bench_model
 from engine.bench.stepper import Stepper
 from engine.config import EngineConfig
 from engine.synth import synthesize_checkpoint
+from tests.engine.energy.powercap import FakePowercap
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +24,12 @@ def small_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 def config(tmp_path: Path) -> EngineConfig:
     synthesize_checkpoint("tiny", tmp_path / "model")
     return EngineConfig(
-        model_path=tmp_path / "model", cache_dir=tmp_path, kv_cache_tokens=8192, num_threads=2
+        model_path=tmp_path / "model",
+        cache_dir=tmp_path,
+        kv_cache_tokens=8192,
+        num_threads=2,
+        powercap_dir=tmp_path / "powercap",
+        zeusd=str(tmp_path / "zeusd.sock"),
     )
 
 
@@ -34,6 +41,9 @@ def test_the_report_accounts_for_a_step(config: EngineConfig) -> None:
         assert rate["tok_per_s"] > 0
         assert rate["fraction"] > 0
         assert rate["roofline_tok_per_s"] > 0
+        assert rate["joules_per_token"] is None, "the folder of counters does not exist"
+        assert rate["energy_source"] == "unavailable"
+    assert report["energy"].startswith("unavailable: rapl: ")
     assert set(report["overhead_ms_per_step"]) == {"1", "16"}
     assert report["load_seconds"] > 0
     assert report["rss_mb"] > 0
@@ -48,3 +58,20 @@ def test_a_step_has_to_read_the_head_that_is_used(config: EngineConfig) -> None:
     weights = stepper.loaded.weights
     difference = plain.prefill(16).num_bytes - stepper.prefill(16).num_bytes
     assert difference == weights.head.nbytes - weights.int8_head.num_bytes
+
+
+def test_joules_per_token_name_their_source(config: EngineConfig, tmp_path: Path) -> None:
+    """Each work takes three joules."""
+    tree = FakePowercap(tmp_path / "powercap")
+    tree.add("intel-rapl:0", "package-0")
+    stepper = Stepper(config)
+    total = 0
+
+    def step_and_burn() -> None:
+        nonlocal total
+        total += 3_000_000
+        tree.set("intel-rapl:0", total)
+
+    works = [stepper._time(step_and_burn)[3] for _ in range(4)]
+    assert [work.joules for work in works] == [3.0] * 4
+    assert joules_per_token(works, 24) == (0.5, "rapl")

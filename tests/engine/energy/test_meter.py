@@ -176,4 +176,5 @@ def test_every_source_says_how_it_is_doing() -> None:
         ("zeusd", "waiting", "counters of zeusd"),
     ]
     assert "rapl: no counters (unavailable)" in report.basis.detail
-    assert report.basis.label.startswith("unavailable: ")
+    assert report.basis.label == "unavailable"
+    assert str(report.basis).startswith("unavailable: rapl: no counters")

@@ -32,6 +32,8 @@ RESULT_KEYS = {
     "itl_ms_p50",
     "itl_ms_p99",
     "goodput_req_per_s",
+    "joules_per_output_token",
+    "energy_source",
 }
 
 
