@@ -24,7 +24,7 @@ CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-dashboards test-deploy test-image check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-image test-ray check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and check what is i
 
 test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a daemon and try it (Debian, root; minutes)
 	$(BIN)/python -m pytest -m image tests/deploy $(ARGS)
+
+test-ray: $(VENV)/.native $(VENV)/.ray ## Try a Ray cluster of two replicas on this machine (installs Ray, 500 MB)
+	unshare --map-root-user --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)'
 
 check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/ruff check .
@@ -113,4 +116,9 @@ $(VENV)/.dev: $(VENV)/.build
 $(VENV)/.deploy: $(VENV)/.dev
 	@echo "Installing what checks charts and manifests: about 100 MB"
 	@$(PIP_INSTALL) --group deploy
+	@touch $@
+
+$(VENV)/.ray: $(VENV)/.dev
+	@echo "Installing Ray Serve: 500 MB"
+	@$(PIP_INSTALL) --group ray
 	@touch $@

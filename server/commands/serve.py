@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
     check_tls(settings)
     auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
     with ended_by_sigterm():
-        app, settings = _load(settings)
+        app, settings = load_app(settings)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
     server = Server(app, settings)
     with suppress(KeyboardInterrupt):  # uvicorn repeats a second signal once all is closed
@@ -62,7 +62,11 @@ def run(arguments: Namespace) -> int:
     return 1 if server.engine_died else 0
 
 
-def _load(settings: Settings) -> tuple[FastAPI, Settings]:
+def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
+    """The app around a loaded engine, and the settings with the model found.
+
+    May download, and shows what is done on a terminal. Raises CheckpointError, ConfigError.
+    """
     settings = checkpoint.resolve(settings)
     config = engine_config(settings)
     tokenizer = Tokenizer.load(config.model_path)

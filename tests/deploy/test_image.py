@@ -5,6 +5,7 @@ The image beneath it is a stand-in, see container_host.py.
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,8 +123,16 @@ def test_a_stop_drains(host: ContainerHost) -> None:
     assert rest.rstrip().endswith("data: [DONE]")
 
 
+def hears_sigterm(host: ContainerHost, container: str) -> bool:
+    status = host.run("docker", "exec", container, "cat", "/proc/1/status").stdout
+    found = re.search(r"^SigCgt:\t(\w+)$", status, re.MULTILINE)
+    return bool(found and int(found[1], 16) & 1 << (signal.SIGTERM - 1))
+
+
 def test_a_stop_while_loading_ends_at_once(host: ContainerHost) -> None:
     container = host.output("docker", "run", "--detach", "sterna")
+    while not hears_sigterm(host, container):  # Python starts
+        time.sleep(0.02)
     host.output("docker", "stop", "--time=60", container)
     code = host.output("docker", "inspect", "--format={{.State.ExitCode}}", container)
     host.output("docker", "rm", container)

@@ -1,0 +1,84 @@
+"""What clients of the cluster reach: reads a request whole, and passes on a replica's response.
+
+It is here because Serve routes an HTTP request before its body is there, and the prefix is in the
+body. It computes nothing, so one or two are enough. And when a replica dies, it can say so.
+"""
+
+from collections.abc import AsyncIterator
+
+from ray.exceptions import RayActorError, RayError
+from ray.serve.exceptions import BackPressureError
+from ray.serve.handle import DeploymentHandle, DeploymentResponseGenerator
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from deploy.ray.http_message import HttpRequest, ResponseHead
+from server.errors import ApiError, BusyError, InvalidRequestError, UnavailableError, render
+
+METRICS_HINT = "Each replica has metrics of its own: see metrics_folder in deploy/ray/README.md."
+
+
+class Front:
+    """Forwards to the replicas behind a handle."""
+
+    def __init__(self, replicas: DeploymentHandle, max_body_bytes: int) -> None:
+        self._respond = replicas.options(stream=True).respond
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, request: Request) -> Response:
+        """The response of a replica, or an error in OpenAI's shape."""
+        if request.url.path == "/metrics":
+            return render(InvalidRequestError(METRICS_HINT, status=404))
+        try:
+            stream = self._respond.remote(await self._read(request))
+            head = await _head(stream)
+        except ApiError as error:
+            return render(error)
+        response = StreamingResponse(_body(stream, head), head.status)
+        # Serve's proxy adds the request's id itself.
+        response.raw_headers = [h for h in head.headers if h[0] != b"x-request-id"]
+        return response
+
+    async def _read(self, request: Request) -> HttpRequest:
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > self._max_body_bytes:
+                message = f"The body is larger than {self._max_body_bytes} bytes."
+                raise InvalidRequestError(message, status=413)
+        scope = request.scope
+        return HttpRequest(
+            request.method, scope["path"], scope["query_string"], scope["headers"], bytes(body)
+        )
+
+
+async def _head(stream: DeploymentResponseGenerator) -> ResponseHead:
+    try:
+        head: ResponseHead = await anext(aiter(stream))
+    except Exception as error:
+        raise as_api_error(error) from error
+    return head
+
+
+async def _body(stream: DeploymentResponseGenerator, head: ResponseHead) -> AsyncIterator[bytes]:
+    """Pass the pieces on. A replica that dies ends an event stream with an error event."""
+    try:
+        async for piece in stream:
+            yield piece
+    except (RayError, RuntimeError) as error:
+        if not head.is_event_stream:
+            raise  # the length was promised: all that is left is to break the connection
+        yield b"data: " + as_api_error(error).body() + b"\n\n"
+    finally:
+        stream.cancel()  # does nothing if it has ended
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """What a client is told when the replica gave no answer."""
+    match error:
+        case BackPressureError():
+            return BusyError("The cluster's queue is full. Try again later.", 1)
+        case RayActorError():
+            return UnavailableError("The replica with this request has died.", code="replica_died")
+        case _:
+            return ApiError("The replica failed to answer this request.", code="replica_failed")

@@ -1,0 +1,190 @@
+"""Sterna on a local Ray cluster with the built-in model: routing, failure, load, draining."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.deploy.ray_cluster import (
+    LIMIT_SECONDS,
+    URL,
+    RayCluster,
+    ray_cluster,
+    replica_pids,
+    wait_until,
+)
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),  # Ray's own
+]
+
+TOKENS = "vllm:generation_tokens_total"
+QUERIES = "vllm:prefix_cache_queries_total"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayCluster]:
+    with ray_cluster(tmp_path_factory.mktemp("ray")) as cluster:
+        yield cluster
+
+
+def body(prompt: str, max_tokens: int = 8, **fields: Any) -> dict[str, Any]:
+    asked = {"model": "sterna-builtin", "prompt": prompt, "max_tokens": max_tokens}
+    return asked | {"ignore_eos": True} | fields
+
+
+def client() -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=None)
+    return httpx.AsyncClient(base_url=URL, timeout=LIMIT_SECONDS, limits=limits)
+
+
+async def ask_all(prompts: list[str], max_tokens: int = 8) -> list[httpx.Response]:
+    async with client() as http:
+        asks = (http.post("/v1/completions", json=body(p, max_tokens)) for p in prompts)
+        return await asyncio.gather(*asks)
+
+
+class Stream:
+    """One streamed answer, read in the background."""
+
+    def __init__(self, http: httpx.AsyncClient, prompt: str, max_tokens: int) -> None:
+        self.events: list[str] = []
+        self.started = asyncio.Event()
+        self._http, self._body = http, body(prompt, max_tokens, stream=True)
+        self.task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async with self._http.stream("POST", "/v1/completions", json=self._body) as response:
+            async for line in response.aiter_lines():
+                if line.startswith("data: "):
+                    self.events.append(line.removeprefix("data: "))
+                    self.started.set()
+
+    @property
+    def is_whole(self) -> bool:
+        return self.events[-1] == "[DONE]"
+
+    @property
+    def error_code(self) -> str:
+        return str(json.loads(self.events[-1])["error"]["code"])
+
+
+async def start_streams(http: httpx.AsyncClient, count: int, max_tokens: int) -> list[Stream]:
+    streams = [Stream(http, f"{i} foxes", max_tokens) for i in range(count)]
+    await asyncio.gather(*(stream.started.wait() for stream in streams))
+    return streams
+
+
+async def test_requests_stream_and_spread_over_the_replicas(cluster: RayCluster) -> None:
+    cluster.deploy(replicas=2)
+    async with client() as http:
+        streams = await start_streams(http, 16, max_tokens=64)
+        await asyncio.gather(*(stream.task for stream in streams))
+    assert all(stream.is_whole and len(stream.events) > 16 for stream in streams)
+    shares = cluster.counter(TOKENS).values()
+    assert sum(shares) == 16 * 64
+    assert min(shares) >= 4 * 64  # a fourth, where the half is the mean
+
+
+async def test_a_chat_stays_with_its_cache(cluster: RayCluster) -> None:
+    before = cluster.counter(QUERIES)
+    messages = [{"role": "user", "content": "Tell me of a hen."}]
+    for turn in range(4):
+        asked = {"model": "sterna-builtin", "messages": messages, "max_tokens": 8}
+        answer = httpx.post(f"{URL}/v1/chat/completions", json=asked, timeout=LIMIT_SECONDS).json()
+        messages.append(answer["choices"][0]["message"] | {"role": "assistant"})
+        messages.append({"role": "user", "content": f"And then? {turn}"})
+        assert turn == 0 or answer["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
+    after = cluster.counter(QUERIES)
+    assert sum(after[replica] > before[replica] for replica in after) == 1
+
+
+async def test_headers_and_errors_are_the_apps_own(cluster: RayCluster) -> None:
+    (refused,) = await ask_all(["fox"], max_tokens=100000)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["code"] == "context_length_exceeded"
+    assert len(refused.headers.get_list("x-request-id")) == 1
+    large = httpx.post(f"{URL}/v1/completions", content=b"x" * (5 << 20), timeout=LIMIT_SECONDS)
+    assert large.status_code == 413
+
+
+async def test_a_client_that_goes_frees_its_work(cluster: RayCluster) -> None:
+    async with client() as http:
+        (stream,) = await start_streams(http, 1, max_tokens=400)
+        stream.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await stream.task
+    running = "vllm:num_requests_running"
+    await asyncio.to_thread(wait_until, lambda: sum(cluster.counter(running).values()) == 0)
+
+
+async def test_a_killed_replica_fails_its_own_requests_only_and_comes_back(
+    cluster: RayCluster,
+) -> None:
+    async with client() as http:
+        streams = await start_streams(http, 12, max_tokens=480)
+        victim, _ = replica_pids()
+        os.kill(victim, signal.SIGKILL)
+        await asyncio.gather(*(stream.task for stream in streams))
+    failed = [stream for stream in streams if not stream.is_whole]
+    assert 0 < len(failed) < len(streams)
+    assert {stream.error_code for stream in failed} == {"replica_died"}
+    answers = await ask_all([f"{i} hens" for i in range(8)])  # while it is away
+    assert {answer.status_code for answer in answers} == {200}
+    await asyncio.to_thread(wait_until, lambda: len(replica_pids()) == 2)
+    await asyncio.to_thread(wait_until, lambda: cluster.num_running == 2)
+    assert victim not in replica_pids()
+
+
+async def test_a_new_version_drains_the_old(cluster: RayCluster) -> None:
+    async with client() as http:
+        streams = await start_streams(http, 4, max_tokens=400)
+        before = set(replica_pids())
+        await asyncio.to_thread(cluster.deploy, replicas=2, max_chunk_tokens=16)
+        await asyncio.gather(*(stream.task for stream in streams))
+    assert all(stream.is_whole for stream in streams)
+    await asyncio.to_thread(wait_until, lambda: not before & set(replica_pids()))
+
+
+async def test_a_full_cluster_says_when_to_come_back(cluster: RayCluster) -> None:
+    await asyncio.to_thread(
+        cluster.deploy, replicas=1, max_batch_requests=1, max_waiting_requests=1
+    )
+    answers = await ask_all([f"{i} foxes" for i in range(12)], max_tokens=200)
+    statuses = {answer.status_code for answer in answers}
+    assert statuses == {200, 429}
+    for answer in answers:
+        if answer.status_code == 429:
+            assert answer.json()["error"]["code"] == "queue_full"
+            assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_load_brings_replicas_and_idleness_takes_them(cluster: RayCluster) -> None:
+    options = {"replicas": 1, "max_replicas": 2, "target_requests": 1, "downscale_seconds": 1}
+    await asyncio.to_thread(lambda: cluster.deploy(**options))
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while cluster.num_running < 2:
+        assert time.monotonic() < deadline
+        await ask_all([f"{i} foxes" for i in range(6)], max_tokens=100)
+    await asyncio.to_thread(wait_until, lambda: cluster.num_running == 1)
+
+
+def test_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    from pydantic import ValidationError
+
+    from deploy.ray.app import ClusterOptions
+    from engine import ConfigError
+
+    with pytest.raises(ValidationError, match="max_replicas"):
+        ClusterOptions.model_validate({"replicas": 2, "max_replicas": 1})
+    with pytest.raises(ConfigError, match="kv-dtype"):
+        ClusterOptions.model_validate({"kv_dtype": "int3"})
