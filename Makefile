@@ -24,7 +24,7 @@ CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-dashboards test-deploy test-image test-ray check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ serve: $(VENV)/.native ## Serve MODEL (a folder or a hub id; none: the built-in 
 	$(BIN)/sterna serve $(MODEL) $(ARGS)
 
 test: $(VENV)/.native $(VENV)/.dev ## Run the tests
-	$(BIN)/python -m pytest -m "not slow and not network and not dashboards and not deploy and not image and not ray" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not network and not dashboards and not deploy and not eval and not image and not ray" $(ARGS)
 
 test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
@@ -47,6 +47,9 @@ test-dashboards: $(VENV)/.native $(VENV)/.dev ## Check dashboards and alerts in 
 
 test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and check what is in deploy/
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
+
+test-eval: $(VENV)/.native $(VENV)/.eval ## Compare lm-eval through the server and through transformers
+	$(BIN)/python -m pytest -m eval tests/lm_eval $(ARGS)
 
 test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a daemon and try it (Debian, root; minutes)
 	$(BIN)/python -m pytest -m image tests/deploy $(ARGS)
@@ -121,4 +124,9 @@ $(VENV)/.deploy: $(VENV)/.dev
 $(VENV)/.ray: $(VENV)/.dev
 	@echo "Installing Ray Serve: 500 MB"
 	@$(PIP_INSTALL) --group ray
+	@touch $@
+
+$(VENV)/.eval: $(VENV)/.dev
+	@echo "Installing lm-eval: about 600 MB"
+	@$(PIP_INSTALL) --group eval
 	@touch $@
