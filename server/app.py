@@ -1,6 +1,6 @@
 """The app, put together: engine and settings in, ASGI out. Holds no logic of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import time
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from engine import ArithmeticModel, AsyncEngine, CheckpointError
-from server import auth, errors
+from server import auth, errors, openapi
 from server.admission import Admission
 from server.constraints import CompileLimits, ConstraintCompiler
 from server.dependencies import Services
@@ -56,15 +56,17 @@ def create_app(
     for noun in (chat_completions, completions, messages, models, health, page, tokenize):
         app.include_router(noun.router)
     errors.install(app)
-    _add_middleware(app, services)
+    keys = auth.load_keys(settings)
+    openapi.complete(app.openapi(), has_keys=bool(keys))
+    _add_middleware(app, services, keys)
     return app
 
 
-def _add_middleware(app: FastAPI, services: Services) -> None:
+def _add_middleware(app: FastAPI, services: Services, keys: Sequence[str]) -> None:
     """What is added last is outermost: it sees a request first, and what the others answered."""
     settings = services.settings
     app.add_middleware(RequestLimits, max_body_bytes=settings.max_body_bytes)
-    if keys := auth.load_keys(settings):
+    if keys:
         open_paths = auth.open_paths(settings) | page.PATHS
         app.add_middleware(auth.ApiKeys, keys=keys, open_paths=open_paths)
     if settings.allowed_origins:

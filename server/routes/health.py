@@ -4,6 +4,7 @@ live: restart the process if this fails. ready, and ``/health``: send it no requ
 """
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from server.dependencies import ServicesDep
@@ -26,7 +27,7 @@ async def ready(services: ServicesDep) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(services: ServicesDep) -> Response:
     """All metrics in Prometheus' text format, with the energy up to now."""
     await services.engine.energy.settle()
