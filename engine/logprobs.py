@@ -22,3 +22,4 @@ class PromptLogprob:
     token_id: int
     logprob: float | None  # None: the first token has nothing before it
     top: tuple[TokenLogprob, ...] = ()  # best first
+    rank: int | None = None  # of the token: 1 is the likeliest; None with ``logprob``

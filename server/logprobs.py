@@ -66,7 +66,7 @@ class LogprobWriter:
     ) -> dict[int, wire.PromptTokenLogprob] | None:
         if score.logprob is None:
             return None
-        listed: dict[int, tuple[float, int | None]] = {score.token_id: (score.logprob, None)}
+        listed: dict[int, tuple[float, int | None]] = {score.token_id: (score.logprob, score.rank)}
         for rank, top in enumerate(score.top[:num_top], 1):
             listed[top.token_id] = (top.logprob, rank)
         return {

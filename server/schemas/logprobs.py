@@ -43,7 +43,7 @@ class PromptTokenLogprob(BaseModel):
     """A prompt's token, or one that could have stood there."""
 
     logprob: float
-    rank: int | None  # 1: the most likely; None: not among those that were asked for
+    rank: int | None  # 1: the most likely
     decoded_token: str
 
 

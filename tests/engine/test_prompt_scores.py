@@ -79,6 +79,7 @@ def test_scores_are_the_log_softmax_of_the_logits(backend: str) -> None:
     assert [score.token_id for score in others] == PROMPT[1:]
     for row, score in zip(expected, others, strict=False):
         assert score.logprob == pytest.approx(float(row[score.token_id]), abs=2e-6)
+        assert score.rank == int((row >= row[score.token_id]).sum())
         values, ids = row.topk(3)
         assert [top.token_id for top in score.top] == ids.tolist()
         assert [top.logprob for top in score.top] == pytest.approx(values.tolist(), abs=2e-6)

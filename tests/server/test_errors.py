@@ -8,8 +8,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from server.schemas.body import Body
 from server.schemas.chat_completions import ChatCompletionRequest
 from server.schemas.completions import CompletionRequest
+from server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
 from server.settings import Settings
 from tests.server.scripted import MAX_CONTEXT, VOCAB_SIZE, make_settings
 
@@ -215,23 +217,27 @@ VALUES: list[Any] = [
     None, True, False, -1, 0, 1, 0.5, 2**70, 1e308, float("nan"), float("-inf"), "", "x", "\ud800",
     "\x00", [], [None], [[]], ["x"], [1], {}, {"type": "text"}, {"role": "user", "content": "x"},
 ]  # fmt: skip
-FIELDS = sorted(
-    {*ChatCompletionRequest.model_fields, *CompletionRequest.model_fields}
-    | {*ChatCompletionRequest.neutral, *CompletionRequest.neutral, "other"}
+SHORT = {"max_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("url", "schema", "body"),
+    [
+        (CHAT, ChatCompletionRequest, BODY | SHORT),
+        (TEXT, CompletionRequest, PROMPT | SHORT),
+        ("/tokenize", TokenizeRequest, {"prompt": "Hi"}),
+        ("/detokenize", DetokenizeRequest, {"tokens": [1]}),
+    ],
 )
-
-
-@pytest.mark.parametrize(("url", "body"), [(CHAT, BODY), (TEXT, PROMPT)])
 async def test_no_body_is_an_error_of_the_server(
-    client: httpx.AsyncClient, url: str, body: dict[str, Any]
+    client: httpx.AsyncClient, url: str, schema: type[Body], body: dict[str, Any]
 ) -> None:
     random = Random(1)
     headers = {"content-type": "application/json"}
+    names = sorted({*schema.model_fields, *schema.neutral, "other"})
     for _ in range(300):
-        fields = {
-            random.choice(FIELDS): random.choice(VALUES) for _ in range(random.choice([1, 3]))
-        }
-        content = json.dumps(body | {"max_tokens": 3} | fields)
+        fields = {random.choice(names): random.choice(VALUES) for _ in range(random.choice([1, 3]))}
+        content = json.dumps(body | fields)
         response = await client.post(url, content=content, headers=headers)
         assert response.status_code < 500, content
         if response.status_code != 200:

@@ -64,8 +64,8 @@ def test_the_better_of_two_tokens_with_one_text_is_listed() -> None:
 def test_a_prompt_has_ranks_and_null_first() -> None:
     scores = (
         PromptLogprob(A, None),
-        PromptLogprob(B, -0.5, top((B, -0.5), (C, -1.0))),
-        PromptLogprob(C, -9.0, top((A, -0.25), (B, -0.5))),
+        PromptLogprob(B, -0.5, top((B, -0.5), (C, -1.0)), 1),
+        PromptLogprob(C, -9.0, top((A, -0.25), (B, -0.5)), 77),
     )
     written = WRITER.prompt(TextDelta(0, "", 1, 0, None, prompt_logprobs=scores), num_top=1)
     assert written is not None and written[0] is None
@@ -73,7 +73,7 @@ def test_a_prompt_has_ranks_and_null_first() -> None:
         {token_id: (e.logprob, e.rank, e.decoded_token) for token_id, e in (entry or {}).items()}
         for entry in written[1:]
     ]
-    assert entries == [{B: (-0.5, 1, "b")}, {C: (-9.0, None, "c"), A: (-0.25, 1, "a")}]
+    assert entries == [{B: (-0.5, 1, "b")}, {C: (-9.0, 77, "c"), A: (-0.25, 1, "a")}]
     assert WRITER.prompt(TextDelta(0, "", 1, 0, None, prompt_logprobs=scores), None) is None
     assert WRITER.prompt(TextDelta(0, "", 1, 0, None), num_top=1) is None
 

@@ -51,7 +51,9 @@ async def test_prompt_logprobs_in_vllm_s_shape(client: openai.AsyncOpenAI, url: 
         for token_id, score in zip(prompt[1:], scores[1:], strict=True):
             assert score[str(token_id)].keys() == {"logprob", "rank", "decoded_token"}
             assert 2 <= len(score) <= 3
-            assert {1, 2} <= {entry["rank"] for entry in score.values()} <= {1, 2, None}
+            ranks = {entry["rank"]: entry["logprob"] for entry in score.values()}
+            assert sorted(ranks)[:2] == [1, 2] and len(ranks) == len(score)
+            assert sorted(ranks.values(), reverse=True) == [ranks[rank] for rank in sorted(ranks)]
     conversation = await chat(client, max_tokens=1, extra=extra)
     assert len(conversation.prompt_logprobs) == len(conversation.prompt_token_ids)
     plain = await chat(client, max_tokens=1)
