@@ -8,7 +8,7 @@ from engine.kernels.packing import codes_shape
 from engine.model.config import ModelConfig
 from engine.model.weights import LayerWeights, ModelWeights
 
-_CODES_OF_ZERO = 0x55  # four codes of 1
+_CODES_OF_ZERO = 121  # five codes of 1
 
 
 def make_weights(config: ModelConfig) -> ModelWeights:

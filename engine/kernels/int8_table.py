@@ -14,8 +14,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.kernels.packing import BLOCK_ROWS, STEP_INPUTS
+from engine.kernels.packing import STEP_INPUTS
 
+BLOCK_ROWS: Final = 64
 _STEP_BYTES: Final = BLOCK_ROWS * STEP_INPUTS
 _CHUNK_BLOCKS: Final = 64  # packed at a time: 4,096 rows
 _UP: Final = 1 + 1e-6  # norms are bounds: never rounded down

@@ -28,7 +28,7 @@ from engine.model.mapped_file import map_file, view_at
 
 logger = logging.getLogger(__name__)
 
-FORMAT: Final = "sterna packed weights 2"  # count up when the order of bytes or codes changes
+FORMAT: Final = "sterna packed weights 3"  # count up when the order of bytes or codes changes
 _ALIGNMENT: Final = 64
 _ABANDONED_SECONDS: Final = 3600.0  # a temporary file that nobody has written to for so long
 

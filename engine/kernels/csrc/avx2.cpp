@@ -34,28 +34,51 @@ inline __attribute__((always_inline)) void dot2(__m256i& words, __m256i w, __m25
           : "x"(w), "x"(x));
 }
 
-// The code of row group g (rows 8g..8g+7) of a step: shift g/2, half g%2 of the 64 bytes.
-inline __m256i group_codes(const uint8_t* step, size_t g) {
-  const __m256i bytes = _mm256_loadu_si256((const __m256i*)(step + 32 * (g % 2)));
-  return _mm256_and_si256(_mm256_srli_epi16(bytes, int(g / 2 * 2)), _mm256_set1_epi8(3));
+// t mod power, for t below 3 * power: subtractions wrap below zero, and the least is the answer.
+inline __m256i modulo(__m256i t, int power) {
+  const __m256i once = _mm256_sub_epi8(t, _mm256_set1_epi8(char(power)));
+  const __m256i twice = _mm256_sub_epi8(t, _mm256_set1_epi8(char(2 * power)));
+  return _mm256_min_epu8(t, _mm256_min_epu8(once, twice));
 }
 
-void one_token(const uint8_t* codes, const int8_t* x, size_t steps, Ahead ahead, int32_t* sums) {
-  for (size_t begin = 0; begin < steps; begin += kPanelSteps) {
-    const size_t end = begin + kPanelSteps < steps ? begin + kPanelSteps : steps;
-    __m256i words[kGroups];
-#pragma GCC unroll 8
-    for (size_t g = 0; g < kGroups; ++g) words[g] = _mm256_setzero_si256();
-    for (size_t s = begin; s < end; ++s) {
-      const __m256i xs = repeat_inputs(x + s * kStepInputs);
-      _mm_prefetch(ahead.start + s * ahead.stride, _MM_HINT_T0);
-#pragma GCC unroll 8
-      for (size_t g = 0; g < kGroups; ++g)
-        dot2(words[g], group_codes(codes + s * kStepBytes, g), xs);
+// The five codes of 8 rows x 4 inputs. vpmaddubsw needs codes: remainders would overflow its sums.
+inline void split(__m256i bytes, __m256i* codes) {
+  const __m256i three = _mm256_set1_epi8(3);
+  const __m256i by_27 = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0));  // 27 and 54, by 4 bits
+  const __m256i div_3 =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+  const __m256i mod_3 =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+  const __m256i t1 = modulo(bytes, 81), t2 = modulo(t1, 27), t3 = modulo(t2, 9);
+  codes[0] = _mm256_and_si256(_mm256_sub_epi8(bytes, t1), three);  // 0, 81, 162: the low two bits
+  codes[1] = _mm256_shuffle_epi8(by_27, _mm256_sub_epi8(t1, t2));
+  codes[2] = _mm256_and_si256(_mm256_sub_epi8(t2, t3), three);  // 0, 9, 18: likewise
+  codes[3] = _mm256_shuffle_epi8(div_3, t3);
+  codes[4] = _mm256_shuffle_epi8(mod_3, t3);
+}
+
+// Half a block at a time, rows 8h..8h+7 of each 16: five sums stay in registers.
+inline void one_token(const uint8_t* codes, const int8_t* x, size_t steps, Ahead ahead,
+                      int32_t* sums) {
+  for (size_t begin = 0; begin < steps; begin += kPanelSteps)
+#pragma GCC unroll 1
+    for (size_t h = 0; h < 2; ++h) {
+      const size_t end = begin + kPanelSteps < steps ? begin + kPanelSteps : steps;
+      __m256i words[kRowsPerByte];
+#pragma GCC unroll 5
+      for (size_t j = 0; j < kRowsPerByte; ++j) words[j] = _mm256_setzero_si256();
+      for (size_t s = begin; s < end; ++s) {
+        const __m256i xs = repeat_inputs(x + s * kStepInputs);
+        if (h == 0) _mm_prefetch(ahead.start + s * ahead.stride, _MM_HINT_T0);
+        __m256i w[kRowsPerByte];
+        split(_mm256_loadu_si256((const __m256i*)(codes + s * kStepBytes + 32 * h)), w);
+#pragma GCC unroll 5
+        for (size_t j = 0; j < kRowsPerByte; ++j) dot2(words[j], w[j], xs);
+      }
+#pragma GCC unroll 5
+      for (size_t j = 0; j < kRowsPerByte; ++j) add_pairs(words[j], sums + 16 * j + 8 * h);
     }
-#pragma GCC unroll 8
-    for (size_t g = 0; g < kGroups; ++g) add_pairs(words[g], sums + 8 * g);
-  }
 }
 
 // Two row groups times T tokens over one panel of unpacked codes [steps][kGroups][32].
@@ -94,7 +117,7 @@ inline void panel_tokens(const uint8_t* codes, const int8_t* x, size_t x_stride,
   if (t < tokens) panel<1>(codes, x + t * x_stride, x_stride, steps, sums + t * kBlockRows);
 }
 
-// Codes are unpacked once per panel into L1 (16 kB) and serve all tokens of the tile.
+// Codes are unpacked once per panel into L1 (20 kB) and serve all tokens of the tile.
 void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
                   size_t tokens, Ahead ahead, int32_t* sums) {
   for (size_t i = 0; i < tokens * kBlockRows; ++i) sums[i] = 0;
@@ -105,9 +128,13 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
     for (size_t s = 0; s < count; ++s) {
       const uint8_t* step = codes + (begin + s) * kStepBytes;
       _mm_prefetch(ahead.start + (begin + s) * ahead.stride, _MM_HINT_T0);
-#pragma GCC unroll 8
-      for (size_t g = 0; g < kGroups; ++g)
-        _mm256_store_si256((__m256i*)(unpacked + (s * kGroups + g) * 32), group_codes(step, g));
+      for (size_t h = 0; h < 2; ++h) {
+        __m256i w[kRowsPerByte];
+        split(_mm256_loadu_si256((const __m256i*)(step + 32 * h)), w);
+#pragma GCC unroll 5
+        for (size_t j = 0; j < kRowsPerByte; ++j)
+          _mm256_store_si256((__m256i*)(unpacked + (s * kGroups + 2 * j + h) * 32), w[j]);
+      }
     }
     for (size_t g = 0; g < kGroups; g += 2)
       panel_tokens(unpacked + g * 32, x + begin * kStepInputs, x_stride, count, tokens,
@@ -148,7 +175,7 @@ inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride,
       int32_t halves[8];  // two for each row
       _mm256_storeu_si256((__m256i*)halves, sum[j][q]);
       for (size_t r = 0; r < 4; ++r)
-        sums[j * kBlockRows + 4 * q + r] = halves[2 * r] + halves[2 * r + 1];
+        sums[j * kInt8BlockRows + 4 * q + r] = halves[2 * r] + halves[2 * r + 1];
     }
 }
 
@@ -157,7 +184,8 @@ void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t 
   for (size_t j = 0; j < rows; j += 2)
     for (size_t c = 0; c < 4; ++c)
       digit_rows<2>(weights + 64 * c, x + j * x_stride, x_stride, steps,
-                    {ahead.start + c * ahead.stride, ahead.stride}, sums + j * kBlockRows + 16 * c);
+                    {ahead.start + c * ahead.stride, ahead.stride},
+                    sums + j * kInt8BlockRows + 16 * c);
 }
 
 uint64_t read_bytes(const uint8_t* x, size_t n) {

@@ -40,7 +40,7 @@ TernaryWeight ternary_weight(Array<const uint8_t, 3> codes, Floats scales, size_
 Int8Table int8_table(Array<const int8_t, 3> codes, Floats scales, Ints sums, Floats residual_norms,
                      Floats norms, size_t width) {
   const size_t num_rows = scales.size();
-  if (codes.shape(0) != num_blocks(num_rows) || codes.shape(1) != num_steps(width) ||
+  if (codes.shape(0) != num_int8_blocks(num_rows) || codes.shape(1) != num_steps(width) ||
       codes.shape(2) != kInt8StepBytes || sums.size() != num_rows ||
       residual_norms.size() != num_rows || norms.size() != num_rows)
     throw nb::value_error("int8_head: the parts of the int8 table do not fit together");

@@ -38,6 +38,7 @@ CpuFeatures cpu_features() {
   found.avx2 = ymm && has(seven.b, 5) && has(one.c, 12) && has(one.c, 29);
   found.avx512vnni = found.avx2 && zmm && has(seven.b, 16) && has(seven.b, 17) &&
                      has(seven.b, 30) && has(seven.b, 31) && has(seven.c, 11);
+  found.avx512vbmi = found.avx512vnni && has(seven.c, 1);
   return found;
 }
 

@@ -6,6 +6,7 @@
 struct CpuFeatures {
   bool avx2;        // AVX2, FMA and F16C
   bool avx512vnni;  // AVX-512 F, BW, DQ, VL and VNNI
+  bool avx512vbmi;  // and VBMI
 };
 
 CpuFeatures cpu_features();

@@ -7,6 +7,9 @@
 std::vector<const KernelTable*> supported_kernels() {
   [[maybe_unused]] const CpuFeatures cpu = cpu_features();
   std::vector<const KernelTable*> tables;
+#ifdef HAVE_AVX512VBMI
+  if (cpu.avx512vbmi) tables.push_back(&avx512vbmi_kernels);
+#endif
 #ifdef HAVE_AVX512VNNI
   if (cpu.avx512vnni) tables.push_back(&avx512vnni_kernels);
 #endif

@@ -100,15 +100,16 @@ class Int8Head final : public Op {
         table_(table),
         bounds_(bounds),
         logits_(logits),
-        tile_blocks_(blocks_in_tile(num_blocks(table.num_rows), num_threads)) {}
+        tile_blocks_(blocks_in_tile(num_int8_blocks(table.num_rows), num_threads)) {}
 
   size_t num_tiles(const Step& step) const override {
-    return step.num_logits ? (num_blocks(table_.num_rows) + tile_blocks_ - 1) / tile_blocks_ : 0;
+    return step.num_logits ? (num_int8_blocks(table_.num_rows) + tile_blocks_ - 1) / tile_blocks_
+                           : 0;
   }
 
   void run_tile(const Step& step, size_t tile) override {
     const size_t first = tile * tile_blocks_;
-    for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(table_.num_rows); ++i)
+    for (size_t i = 0; i < tile_blocks_ && first + i < num_int8_blocks(table_.num_rows); ++i)
       run_block(first + i, step.num_logits, i == 0);
   }
 
@@ -118,26 +119,26 @@ class Int8Head final : public Op {
     const int8_t* codes = table_.codes + block * block_bytes;
     const size_t tile_rows = kernels_.tile_digits / 2;
     const size_t num_passes = (num_logits + tile_rows - 1) / tile_rows;
-    int32_t sums[kMaxTileDigits * kBlockRows];
+    int32_t sums[kMaxTileDigits * kInt8BlockRows];
     for (size_t s = 0, pass = 0; s < num_logits; s += tile_rows, ++pass) {
       const size_t rows = s + tile_rows < num_logits ? tile_rows : num_logits - s;
       kernels_.int8_tile(codes, x_.high(s), x_.stride, steps, 2 * rows,
                          fetch_ahead(codes, block_bytes, pass, num_passes, first_block), sums);
-      for (size_t i = 0; i < rows; ++i) finish(block, s + i, sums + 2 * i * kBlockRows);
+      for (size_t i = 0; i < rows; ++i) finish(block, s + i, sums + 2 * i * kInt8BlockRows);
     }
   }
 
   // sums: over the high digits, then over the low ones, 64 each.
   void finish(size_t block, size_t s, const int32_t* sums) {
-    const size_t first = block * kBlockRows, left = table_.num_rows - first;
+    const size_t first = block * kInt8BlockRows, left = table_.num_rows - first;
     const LogitBound bound(table_, x_, s);
     const Int8Block rows = {sums,
-                            sums + kBlockRows,
+                            sums + kInt8BlockRows,
                             table_.scales + first,
                             table_.sums + first,
                             table_.residual_norms + first,
                             table_.norms + first,
-                            left < kBlockRows ? left : kBlockRows,
+                            left < kInt8BlockRows ? left : kInt8BlockRows,
                             x_.scales[s],
                             bound.norm(),
                             bound.error()};

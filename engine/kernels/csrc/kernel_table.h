@@ -66,15 +66,15 @@ struct KernelTable {
   size_t tile_digits;   // rows of digits that one int8 tile takes, even, <= kMaxTileDigits
   size_t tile_queries;  // query rows that one attention tile takes, <= kMaxQueries
 
-  // sums[64 t + r] = sum over k of code[r][k] * x[t][k], for one block of 64 output rows and
+  // sums[80 t + r] = sum over k of code[r][k] * x[t][k], for one block of 80 output rows and
   // `tokens` (1..tile_tokens) rows of x. Exact in int32 for K <= kMaxInputs.
   // x is padded with zeros to whole steps. Meanwhile `ahead` is fetched.
   void (*ternary_tile)(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t steps,
                        size_t tokens, Ahead ahead, int32_t* sums);
 
-  // y[r] (+)= (sums[r] - x_sum) * (x_scale * row_scales[r]) for 64 rows.
+  // y[r] (+)= (sums[r] - x_sum) * (x_scale * row_scales[r]) for `count` rows of a block.
   void (*scale_sums)(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
-                     bool accumulate, float* y);
+                     size_t count, bool accumulate, float* y);
 
   // y = weight * (x / rms(x)); the mean of squares is summed in double.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
@@ -139,4 +139,4 @@ struct KernelTable {
   uint64_t (*multiply_add)(size_t rounds);
 };
 
-extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels;
+extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels, avx512vbmi_kernels;

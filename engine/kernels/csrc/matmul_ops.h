@@ -5,8 +5,8 @@
 #include "row_ops.h"
 
 struct TernaryWeight {
-  const uint8_t* codes;           // the packed blocks, see weight_layout.h
-  std::vector<float> row_scales;  // padded with zeros to whole blocks
+  const uint8_t* codes;  // the packed blocks, see weight_layout.h
+  std::vector<float> row_scales;
   size_t out_features, in_features;
 };
 
@@ -28,9 +28,9 @@ class TernaryMatmul final : public Op {
 
   void run_tile(const Step& step, size_t tile) override {
     const size_t first = tile / num_panels(step) * tile_blocks_;
-    const size_t begin = tile % num_panels(step) * kPanelTokens;
-    const size_t end =
-        begin + kPanelTokens < step.num_tokens ? begin + kPanelTokens : step.num_tokens;
+    const size_t panel = tile % num_panels(step);
+    const size_t begin = panel * step.num_tokens / num_panels(step);
+    const size_t end = (panel + 1) * step.num_tokens / num_panels(step);
     for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(weight_.out_features); ++i)
       run_block(first + i, begin, end, i == 0);
   }
@@ -39,23 +39,24 @@ class TernaryMatmul final : public Op {
   void run_block(size_t block, size_t begin, size_t end, bool first_block) {
     const size_t steps = num_steps(weight_.in_features), block_bytes = steps * kStepBytes;
     const uint8_t* codes = weight_.codes + block * block_bytes;
-    const float* row_scales = weight_.row_scales.data() + block * kBlockRows;
-    // As few tiles as will do, of even size: a small last one would pay for a whole unpacking.
+    const size_t first = block * kBlockRows, left = weight_.out_features - first;
+    const float* row_scales = weight_.row_scales.data() + first;
+    // As few tiles as will do, of even size: a small last one would pay for a whole decoding.
     const size_t num_tiles = (end - begin + kernels_.tile_tokens - 1) / kernels_.tile_tokens;
-    const size_t tile_tokens = (end - begin + num_tiles - 1) / num_tiles;
     int32_t sums[kMaxTileTokens * kBlockRows];
-    for (size_t t = begin, pass = 0; t < end; t += tile_tokens, ++pass) {
-      const size_t tokens = t + tile_tokens < end ? tile_tokens : end - t;
+    for (size_t t = begin, pass = 0, tokens; t < end; t += tokens, ++pass) {
+      tokens = (end - t + num_tiles - pass - 1) / (num_tiles - pass);
       kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens,
                             fetch_ahead(codes, block_bytes, pass, num_tiles, first_block), sums);
       for (size_t i = 0; i < tokens; ++i)
         kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t + i], x_.scales[t + i], row_scales,
-                            accumulate_, out_.row(t + i) + block * kBlockRows);
+                            left < kBlockRows ? left : kBlockRows, accumulate_,
+                            out_.row(t + i) + first);
     }
   }
 
-  // Whole tiles of every instruction set; a block's codes stay in the nearest cache meanwhile.
-  static constexpr size_t kPanelTokens = 96;
+  // At most so many rows at a time, in equal shares: they and a block's codes stay in the L2 cache.
+  static constexpr size_t kPanelTokens = 100;
   static size_t num_panels(const Step& step) {
     return (step.num_tokens + kPanelTokens - 1) / kPanelTokens;
   }

@@ -80,7 +80,6 @@ void Program::ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool ac
           "ternary_matmul: the input has another width than the weight");
   require(rows(out).width == weight.out_features,
           "ternary_matmul: the output has another width than the weight");
-  weight.row_scales.resize(padded(weight.out_features), 0.0f);
   record("ternary_matmul",
          std::make_unique<TernaryMatmul>(kernels_, num_threads(), quantized_rows(x),
                                          std::move(weight), rows(out), accumulate));
@@ -101,7 +100,7 @@ void Program::int8_head(size_t x, Int8Table int8, Table table, size_t logits) {
   require(rows(logits).width == table.num_rows,
           "int8_head: the output is not as wide as the table has rows");
   digits_ = std::make_unique<Digits>(limits_.max_logits, table.width);
-  bounds_ = std::make_unique<LowerBounds>(limits_.max_logits, num_blocks(table.num_rows));
+  bounds_ = std::make_unique<LowerBounds>(limits_.max_logits, num_int8_blocks(table.num_rows));
   record("split_digits", std::make_unique<SplitDigits>(kernels_, rows(x), *digits_));
   record("int8_head", std::make_unique<Int8Head>(kernels_, num_threads(), *digits_, int8, *bounds_,
                                                  rows(logits)));

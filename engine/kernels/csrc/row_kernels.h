@@ -131,12 +131,17 @@ void gated_norm_quantize(const float* gate, const float* up, const float* weight
 }
 
 void scale_sums(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
-                bool accumulate, float* y) {
-  for (size_t r = 0; r < kBlockRows; r += Lanes::width) {
+                size_t count, bool accumulate, float* y) {
+  size_t r = 0;
+  for (; r + Lanes::width <= count; r += Lanes::width) {
     const Lanes::Float scale = Lanes::mul(Lanes::set(x_scale), Lanes::load(row_scales + r));
     Lanes::Float value = Lanes::mul(Lanes::difference(sums + r, x_sum), scale);
     if (accumulate) value = Lanes::add(Lanes::load(y + r), value);
     Lanes::store(y + r, value);
+  }
+  for (; r < count; ++r) {
+    const float value = float(sums[r] - x_sum) * (x_scale * row_scales[r]);
+    y[r] = accumulate ? y[r] + value : value;
   }
 }
 

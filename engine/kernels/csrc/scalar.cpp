@@ -13,22 +13,23 @@ void ternary_tile(const uint8_t* codes, const int8_t* x, size_t x_stride, size_t
     for (size_t t = 0; t < tokens; ++t)
       for (size_t r = 0; r < 16; ++r)
         for (size_t i = 0; i < kStepInputs; ++i) {
-          const uint32_t byte = codes[s * kStepBytes + r * kStepInputs + i];
+          uint32_t trits = codes[s * kStepBytes + r * kStepInputs + i];
           const int32_t input = x[t * x_stride + s * kStepInputs + i];
-          for (size_t c = 0; c < 4; ++c)
-            sums[t * kBlockRows + 16 * c + r] += int32_t(byte >> 2 * c & 3) * input;
+          for (size_t j = kRowsPerByte; j-- > 0; trits /= 3)
+            sums[t * kBlockRows + 16 * j + r] += int32_t(trits % 3) * input;
         }
 }
 
 void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps, size_t rows,
                Ahead, int32_t* sums) {
-  for (size_t i = 0; i < rows * kBlockRows; ++i) sums[i] = 0;
+  for (size_t i = 0; i < rows * kInt8BlockRows; ++i) sums[i] = 0;
   for (size_t s = 0; s < steps; ++s)
     for (size_t j = 0; j < rows; ++j)
-      for (size_t r = 0; r < kBlockRows; ++r)
+      for (size_t r = 0; r < kInt8BlockRows; ++r)
         for (size_t i = 0; i < kStepInputs; ++i)
-          sums[j * kBlockRows + r] += int32_t(weights[s * kInt8StepBytes + r * kStepInputs + i]) *
-                                      int32_t(x[j * x_stride + s * kStepInputs + i]);
+          sums[j * kInt8BlockRows + r] +=
+              int32_t(weights[s * kInt8StepBytes + r * kStepInputs + i]) *
+              int32_t(x[j * x_stride + s * kStepInputs + i]);
 }
 
 uint64_t read_bytes(const uint8_t* x, size_t n) {

@@ -93,9 +93,10 @@ def test_bytes_of_the_weights(checkpoint: EditableCheckpoint, tmp_path: Path) ->
     weights = load_weights(checkpoint.folder, tmp_path / "cache")
     assert weights.embedding_bytes == 2 * 512 * 64
     assert weights.norm_bytes == 4 * (64 + 2 * (3 * 64 + 160))
-    # 2 bits a weight in blocks of 64 rows, and 4 bytes of scale a row
-    rows_inputs = ((128, 64), (64, 64), (320, 64), (64, 160))
-    assert weights.ternary_bytes == 2 * sum(rows * (cols // 4 + 4) for rows, cols in rows_inputs)
+    # 16 bytes an input for each block of 80 rows, and 4 bytes of scale a row
+    blocks_inputs = ((2, 64), (1, 64), (4, 64), (1, 160))
+    scales = 4 * (128 + 64 + 320 + 64)
+    assert weights.ternary_bytes == 2 * (sum(16 * b * k for b, k in blocks_inputs) + scales)
     parts = weights.ternary_bytes + weights.embedding_bytes + weights.norm_bytes
     parts += weights.int8_head.num_bytes
     assert weights.num_bytes == parts
