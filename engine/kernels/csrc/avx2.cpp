@@ -216,4 +216,4 @@ uint64_t multiply_add(size_t rounds) {
 
 }  // namespace
 
-const KernelTable avx2_kernels = make_table("avx2", 48, 6);
+const KernelTable avx2_kernels = make_table("avx2", 64, 6);

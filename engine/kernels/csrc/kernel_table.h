@@ -12,7 +12,7 @@ constexpr size_t kCacheTokens = 16;    // tokens in a block of the KV cache
 constexpr size_t kMaxTileDigits = 6;   // rows of digits of one int8 tile, at most
 constexpr size_t kMaxQueries = 8;      // query rows of one attention tile
 constexpr size_t kHeadTileRows = 4;    // vocabulary rows of one head tile
-constexpr size_t kMaxTileTokens = 48;  // activation rows of one ternary tile, at most
+constexpr size_t kMaxTileTokens = 64;  // activation rows of one ternary tile, at most
 
 // An int8 row: x ~ q * scale; sum is the sum of q, to turn codes w + 1 back into weights.
 struct QuantizedRow {
