@@ -24,6 +24,7 @@ VALUE_SETS: dict[str, Values] = {
         "extraEnv": [
             {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "a", "key": "b"}}}
         ],
+        "apiKey": {"existingSecret": "sterna-keys"},
         "cache": {"persistent": True, "accessMode": "ReadWriteMany", "storageClassName": "nfs"},
         "autoscaling": {"by": "keda"},
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -89,6 +90,7 @@ def test_manifests_are_what_kubernetes_accepts(values: Values) -> None:
         {"replica": 2},
         {"memory": "lots"},
         {"settings": {"port": 80}},
+        {"settings": {"api_key": "in plain sight"}},
         {"autoscaling": {"by": "guess"}},
         {"termination": {"drainSeconds": -1}},
     ],
@@ -146,11 +148,24 @@ def test_settings_become_variables_that_the_server_reads() -> None:
     found = environment(VALUE_SETS["everything"])
     ours = {name: value for name, value in found.items() if name.startswith("STERNA_")}
     assert set(ours) <= {variable(name) for name in Settings.model_fields}
-    settings = Settings.load({}, ours)
+    settings = Settings.load({}, ours | {"STERNA_API_KEY": "kept-in-a-secret"})
     assert settings.model == "microsoft/bitnet-b1.58-2B-4T"
     assert settings.max_context_tokens == 4000000
     assert settings.ping_seconds == 2.5
     assert settings.kv_dtype == "int8"
+
+
+def test_the_key_comes_from_a_secret_and_nowhere_else() -> None:
+    assert "STERNA_API_KEY" not in environment({})
+    (found,) = (
+        entry
+        for entry in container({"apiKey": {"existingSecret": "keys", "key": "k"}})["env"]
+        if entry["name"] == "STERNA_API_KEY"
+    )
+    assert found == {
+        "name": "STERNA_API_KEY",
+        "valueFrom": {"secretKeyRef": {"name": "keys", "key": "k"}},
+    }
 
 
 def test_service_links_do_not_overwrite_settings() -> None:

@@ -8,6 +8,12 @@
 - name: STERNA_{{ upper $name }}
   value: {{ if kindIs "float64" $value }}{{ if eq (floor $value) $value }}{{ int64 $value | quote }}{{ else }}{{ $value | quote }}{{ end }}{{ else }}{{ $value | quote }}{{ end }}
 {{- end }}
+{{- with .Values.apiKey.existingSecret }}
+- {name: STERNA_METRICS_PUBLIC, value: "true"}
+- name: STERNA_API_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: {{ $.Values.apiKey.key }}}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

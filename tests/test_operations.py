@@ -1,0 +1,34 @@
+"""docs/operations.md names every setting as it is; a failure prints the lines that belong there."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from server.settings import Settings, option, variable
+
+ROOT = Path(__file__).parents[1]
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+
+
+def row(name: str) -> str:
+    """One setting's line in the table."""
+    field = Settings.model_fields[name]
+    has_none = field.default_factory or field.default in (None, ())
+    default = "" if has_none else str(field.default).lower()
+    shown = "MODEL" if name == "model" else option(name)
+    return f"| `{shown}` | `{variable(name)}` | {default} | {field.description} |"
+
+
+def test_every_setting_is_listed_as_it_is_and_no_other() -> None:
+    listed = re.findall(r"^\| `(?:MODEL|--[\w-]+)` \|.*\|$", OPERATIONS, re.MULTILINE)
+    true = [row(name) for name in Settings.model_fields]
+    message = "\n".join(["docs/operations.md, table of settings, must be:", *true])
+    assert listed == true, message
+
+
+def test_every_alert_is_explained() -> None:
+    groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
+    alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+    explained = set(re.findall(r"^\| `(Sterna\w+)` \|", OPERATIONS, re.MULTILINE))
+    assert alerts == explained
