@@ -24,7 +24,7 @@ CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray soak check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a 
 
 test-ray: $(VENV)/.native $(VENV)/.ray ## Try a Ray cluster of two replicas on this machine (installs Ray, 500 MB)
 	unshare --map-root-user --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)'
+
+soak: $(VENV)/.native $(VENV)/.dev ## Put mixed load and faults on a server for MINUTES (none: 15), and check every answer
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)
 
 check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/ruff check .
