@@ -32,7 +32,7 @@ def main() -> None:
     with TemporaryDirectory() as folder, watched(Path(folder)) as seen:
         start = time.time()
         asyncio.run(load(seen.url, seen.model, CLIENTS, PHASE_SECONDS))
-        picture = Picture(seen, start, time.time() - 1)
+        picture = Picture(seen, start, time.time() - 1, made_up=f"{folder}/powercap")
         for path in sorted(FOLDER.glob("*.json")):
             note = NOTE + MADE_UP * (path.stem == "energy")
             drawing = picture.svg(json.loads(path.read_text()), note)

@@ -26,6 +26,7 @@ class Picture:
     seen: Watched
     start: float
     end: float
+    made_up: str  # the folder of the made-up counters, to be told as such
 
     def svg(self, dashboard: dict[str, Any], note: str) -> str:
         """The whole dashboard, with a note beneath."""
@@ -148,7 +149,7 @@ class Picture:
         for name, length in zip(names, lengths, strict=True):
             drawn.append(text(left, y + 48, name, size=13, bold=True))
             for index, row in enumerate(rows):
-                shown = row.get(name, "")
+                shown = row.get(name, "").replace(self.made_up, "a made-up folder")
                 drawn.append(text(left, y + 72 + 22 * index, shown, size=13, colour=INK))
             left += (width - 28) * length / sum(lengths)
         return drawn if rows else [text(x + 14, y + 48, "no data", colour=QUIET)]

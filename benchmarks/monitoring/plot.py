@@ -52,7 +52,8 @@ class Plot:
         bottoms = [[0.0] * len(top) for top in tops[:1]] + tops[:-1] if self.stacked else None
         for index, (one, top) in enumerate(zip(series, tops, strict=True)):
             bottom = bottoms[index] if bottoms else None
-            drawn += self._line(one.colour, top, bottom, low, high)
+            if any(one.values) or not self.stacked:  # nothing would hide the line beneath
+                drawn += self._line(one.colour, top, bottom, low, high)
         return [*drawn, *self._legend(series)]
 
     def _tops(self, series: Sequence[Series]) -> list[list[float]]:

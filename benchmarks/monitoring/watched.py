@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,8 @@ class Watched:
 @contextmanager
 def watched(folder: Path) -> Iterator[Watched]:
     """Run all of it; logs and data in ``folder``."""
-    with fake_powercap(folder / "powercap") as follow, _server(folder) as (url, pid):
+    energy = {"powercap-dir": folder / "powercap"}
+    with fake_powercap(folder / "powercap") as follow, server(folder, energy) as (url, pid):
         follow(pid)
         model = httpx.get(f"{url}/v1/models").json()["data"][0]["id"]
         with prometheus(url.removeprefix("http://"), ALERTS, folder) as watcher:
@@ -57,8 +58,9 @@ def watched(folder: Path) -> Iterator[Watched]:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[tuple[str, int]]:
-    options = OPTIONS | {"cache-dir": folder / "cache", "powercap-dir": folder / "powercap"}
+def server(folder: Path, more: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    """Run a server with the built-in model and these options; its address and process id."""
+    options = {**OPTIONS, "cache-dir": folder / "cache", **more}
     command = [sys.executable, "-m", "server", "serve"]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
     log = folder / "server.log"

@@ -102,7 +102,7 @@ MODELLED = Row(
         Panel(
             "Modelled: FP16 over ternary", "How many times as much arithmetic energy.",
             [Query(f"{modelled('fp16')} / {modelled('ternary')}", "")],
-            "suffix: x", "stat", width=4, decimals=1,
+            "suffix: x", "stat", width=5, decimals=1,
         ),
         Panel(
             "Modelled: ternary arithmetic by part",
@@ -112,7 +112,7 @@ MODELLED = Row(
                 f'{{{OURS}, precision="ternary"}}[$__rate_interval]))',
                 "{{part}}",
             )],
-            "watt", width=10, stacked=True,
+            "watt", width=9, stacked=True,
         ),
     ],
 )  # fmt: skip

@@ -40,6 +40,7 @@ export class Chart {
       series.values.push(values[name] ?? NaN);
       if (series.values.length > NUM_POINTS) series.values.shift();
     }
+    this.figure.classList.toggle("bare", !this.#series.size);
     this.note.textContent = note;
     this.#draw();
   }
