@@ -59,7 +59,7 @@ function memory(now) {
   const values = { resident: kind("resident"), "KV pool": kind("kv_pool"), weights: kind("weights_packed") };
   const [fp16, limit] = [kind("weights_fp16_equivalent"), kind("cgroup_limit")];
   const notes = [];
-  if (fp16) notes.push(`The ternary weights would take ${bytes(fp16)} in FP16.`);
+  if (fp16) notes.push(`The weights would take ${bytes(fp16)} in FP16.`);
   if (limit) notes.push(`Limit: ${bytes(limit)}.`);
   return [values, notes.join(" ")];
 }
