@@ -20,7 +20,7 @@ PARTS: Final = {  # of a step: what its kernels are called in the chart
     "ternary matrices": ("ternary_matmul",),
     "output head": ("split_digits", "int8_head", "refine_head", "select_rms_norm"),
     "attention": ("rotate_and_store", "attention", "merge_attention"),
-    "norms": ("rms_norm_quantize", "gated_norm_quantize"),
+    "norms": ("rms_norm_quantize",),
     "embedding, sampling": ("embed", "sample"),
     "outside the kernels": ("outside",),
 }

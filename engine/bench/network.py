@@ -44,7 +44,8 @@ def _layer(config: ModelConfig) -> LayerWeights:
         attn_sub_norm=torch.ones(config.query_size),
         output=_matrix(hidden, config.query_size),
         mlp_norm=torch.ones(hidden),
-        gate_up=_matrix(2 * mlp, hidden),
+        gate=_matrix(mlp, hidden),
+        up=_matrix(mlp, hidden),
         ffn_sub_norm=torch.ones(mlp),
         down=_matrix(hidden, mlp),
     )

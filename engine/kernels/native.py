@@ -96,12 +96,6 @@ class NativeProgram:
         self._program.rms_norm_quantize(x.index, weight, eps, out.index)
         return out
 
-    def gated_norm_quantize(self, gate_up: Rows, weight: Tensor, eps: float) -> QuantizedRows:
-        """See ``Program``."""
-        out = self._quantized_rows("gated_norm", gate_up.width // 2)
-        self._program.gated_norm_quantize(gate_up.index, weight, eps, out.index)
-        return out
-
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
         """See ``Program``."""
         out = self._rows("ternary_matmul", weight.out_features)
@@ -111,6 +105,21 @@ class NativeProgram:
     def ternary_matmul_add(self, x: QuantizedRows, weight: PackedTernary, total: Rows) -> None:
         """See ``Program``."""
         self._record_matmul(x, weight, total, accumulate=True)
+
+    def gated_matmul(self, x: QuantizedRows, gate: PackedTernary, up: PackedTernary) -> Rows:
+        """See ``Program``."""
+        out = self._rows("gated_matmul", gate.out_features)
+        self._weights += [gate.codes, up.codes]
+        self._program.gated_matmul(
+            x.index,
+            gate.codes,
+            gate.row_scales,
+            up.codes,
+            up.row_scales,
+            gate.in_features,
+            out.index,
+        )
+        return out
 
     def rotate_and_store(self, qkv: Rows, layer: int) -> None:
         """See ``Program``."""

@@ -77,17 +77,14 @@ class Program(Protocol):
     def rms_norm_quantize(self, x: Rows, weight: Tensor, eps: float) -> QuantizedRows:
         """Record: ``weight * x / rms(x)``, rounded to int8 by each row's largest magnitude."""
 
-    def gated_norm_quantize(self, gate_up: Rows, weight: Tensor, eps: float) -> QuantizedRows:
-        """Record: ``relu(gate)^2 * up``, normed and rounded likewise.
-
-        gate_up: [T, 2 F], the gate first. weight: [F].
-        """
-
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
         """Record: ``x @ W.T`` [T, N]; the sum of the integer products is exact."""
 
     def ternary_matmul_add(self, x: QuantizedRows, weight: PackedTernary, total: Rows) -> None:
         """Record: the same, added to ``total`` in place."""
+
+    def gated_matmul(self, x: QuantizedRows, gate: PackedTernary, up: PackedTernary) -> Rows:
+        """Record: ``relu(x @ gate.T)^2 * (x @ up.T)`` [T, N]; both products as above."""
 
     def rotate_and_store(self, qkv: Rows, layer: int) -> None:
         """Record: rotary positions on queries (in place) and keys; keys and values are stored.

@@ -29,13 +29,6 @@ def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
     return q.to(torch.int8), (absmax / 127.0).squeeze(-1)
 
 
-def gated_relu2(gate_up: Tensor) -> Tensor:
-    """Return ``relu(gate)^2 * up`` [T, F]; gate_up [T, 2 F]."""
-    gate, up = gate_up.chunk(2, dim=-1)
-    positive = gate.clamp(min=0)
-    return positive * positive * up
-
-
 def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
     """Return ``(q @ W.T) * scales * row_scales`` [T, N] float32.
 
@@ -44,6 +37,12 @@ def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
     w = unpack_ternary(weight.codes, weight.out_features, weight.in_features).to(q.device)
     sums = (q.double() @ w.double().T).float()
     return sums * (scales[:, None] * weight.row_scales.to(q.device))
+
+
+def gated_matmul(q: Tensor, scales: Tensor, gate: PackedTernary, up: PackedTernary) -> Tensor:
+    """Return ``relu(x @ gate.T)^2 * (x @ up.T)`` [T, N] float32, with ``x ~ q * scale``."""
+    positive = ternary_matmul(q, scales, gate).clamp(min=0)
+    return positive * positive * ternary_matmul(q, scales, up)
 
 
 def as_cached(x: Tensor, kv_dtype: str) -> Tensor:

@@ -84,17 +84,6 @@ class ReferenceProgram:
             lambda: reference.rms_norm(self._rows[x.index], weight, eps),
         )
 
-    def gated_norm_quantize(self, gate_up: Rows, weight: Tensor, eps: float) -> QuantizedRows:
-        """See ``Program``."""
-        weight = self._move(weight)
-        return self._record_quantized(
-            "gated_norm_quantize",
-            gate_up.width // 2,
-            lambda: reference.rms_norm(
-                reference.gated_relu2(self._rows[gate_up.index]), weight, eps
-            ),
-        )
-
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
         """See ``Program``."""
         return self._record(
@@ -111,6 +100,14 @@ class ReferenceProgram:
             self._rows[total.index] = self._rows[total.index] + product
 
         self._ops.append(("ternary_matmul", run))
+
+    def gated_matmul(self, x: QuantizedRows, gate: PackedTernary, up: PackedTernary) -> Rows:
+        """See ``Program``."""
+        return self._record(
+            "ternary_matmul",
+            gate.out_features,
+            lambda _: reference.gated_matmul(*self._quantized[x.index], gate, up),
+        )
 
     def rotate_and_store(self, qkv: Rows, layer: int) -> None:
         """See ``Program``."""

@@ -40,9 +40,9 @@ def _attention(program: Program, x: Rows, layer: LayerWeights, index: int, eps: 
 
 def _feed_forward(program: Program, x: Rows, layer: LayerWeights, eps: float) -> None:
     normed = program.rms_norm_quantize(x, layer.mlp_norm, eps)
-    gate_up = program.ternary_matmul(normed, layer.gate_up)
+    gated = program.gated_matmul(normed, layer.gate, layer.up)
     program.ternary_matmul_add(
-        program.gated_norm_quantize(gate_up, layer.ffn_sub_norm, eps), layer.down, x
+        program.rms_norm_quantize(gated, layer.ffn_sub_norm, eps), layer.down, x
     )
 
 

@@ -43,21 +43,22 @@ _PACKING: Final = "Packing weights"
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """One layer. Norms are float32 vectors; qkv has the rows of q, k, v; gate_up gate, up."""
+    """One layer. Norms are float32 vectors; qkv has the rows of q, k and v."""
 
     input_norm: Tensor
     qkv: PackedTernary
     attn_sub_norm: Tensor
     output: PackedTernary
     mlp_norm: Tensor
-    gate_up: PackedTernary
+    gate: PackedTernary
+    up: PackedTernary
     ffn_sub_norm: Tensor
     down: PackedTernary
 
     @property
     def matrices(self) -> tuple[PackedTernary, ...]:
         """The ternary matrices, in the order of use."""
-        return self.qkv, self.output, self.gate_up, self.down
+        return self.qkv, self.output, self.gate, self.up, self.down
 
     @property
     def norms(self) -> tuple[Tensor, ...]:
@@ -220,7 +221,8 @@ class _Packing:
             attn_sub_norm=tensors[f"{layer}.attn_sub_norm"],
             output=matrix("output"),
             mlp_norm=tensors[f"{layer}.mlp_norm"],
-            gate_up=matrix("gate_up"),
+            gate=matrix("gate"),
+            up=matrix("up"),
             ffn_sub_norm=tensors[f"{layer}.ffn_sub_norm"],
             down=matrix("down"),
         )

@@ -60,7 +60,8 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
             attn_sub_norm=norm(config.query_size),
             output=matrix(config.hidden_size, config.query_size),
             mlp_norm=norm(config.hidden_size),
-            gate_up=matrix(2 * config.mlp_size, config.hidden_size),
+            gate=matrix(config.mlp_size, config.hidden_size),
+            up=matrix(config.mlp_size, config.hidden_size),
             ffn_sub_norm=norm(config.mlp_size),
             down=matrix(config.hidden_size, config.mlp_size),
         )

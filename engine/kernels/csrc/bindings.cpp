@@ -202,12 +202,6 @@ NB_MODULE(_native, m) {
           },
           "x"_a, nb::arg("weight").noconvert(), "eps"_a, "out"_a)
       .def(
-          "gated_norm_quantize",
-          [](Program& p, size_t x, Floats w, float eps, size_t out) {
-            p.gated_norm_quantize(x, copy(w), eps, out);
-          },
-          "gate_up"_a, nb::arg("weight").noconvert(), "eps"_a, "out"_a)
-      .def(
           "select_rms_norm",
           [](Program& p, size_t x, Floats w, float eps, size_t out) {
             p.select_rms_norm(x, copy(w), eps, out);
@@ -221,6 +215,15 @@ NB_MODULE(_native, m) {
           },
           "x"_a, nb::arg("codes").noconvert(), nb::arg("row_scales").noconvert(), "in_features"_a,
           "out"_a, "accumulate"_a)
+      .def(
+          "gated_matmul",
+          [](Program& p, size_t x, Array<const uint8_t, 3> gate, Floats gate_scales,
+             Array<const uint8_t, 3> up, Floats up_scales, size_t in_features, size_t out) {
+            p.gated_matmul(x, ternary_weight(gate, gate_scales, in_features),
+                           ternary_weight(up, up_scales, in_features), out);
+          },
+          "x"_a, nb::arg("gate").noconvert(), nb::arg("gate_scales").noconvert(),
+          nb::arg("up").noconvert(), nb::arg("up_scales").noconvert(), "in_features"_a, "out"_a)
       .def("rotate_and_store", &Program::rotate_and_store, "qkv"_a, "layer"_a)
       .def("attention", &Program::attention, "qkv"_a, "layer"_a, "out"_a)
       .def(

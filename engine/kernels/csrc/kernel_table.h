@@ -76,16 +76,16 @@ struct KernelTable {
   void (*scale_sums)(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
                      size_t count, bool accumulate, float* y);
 
+  // y[r] = relu(g)^2 * u, with g and u as y above: of a block of the gate and one of `up`.
+  void (*gate_sums)(const int32_t* gate, const int32_t* up, int32_t x_sum, float x_scale,
+                    const float* gate_scales, const float* up_scales, size_t count, float* y);
+
   // y = weight * (x / rms(x)); the mean of squares is summed in double.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
 
   // The same, then rounded to int8 by the row's largest magnitude (absmax), half to even.
   void (*rms_norm_quantize)(const float* x, const float* weight, float eps, size_t n,
                             QuantizedRow out);
-
-  // relu(gate)^2 * up, then normed and quantised as above.
-  void (*gated_norm_quantize)(const float* gate, const float* up, const float* weight, float eps,
-                              size_t n, QuantizedRow out);
 
   // Rotates one head (half-rotation form) and multiplies by `scale`.
   void (*rotate)(const float* x, const float* cos, const float* sin, float scale, size_t half,

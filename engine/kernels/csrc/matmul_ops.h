@@ -10,20 +10,17 @@ struct TernaryWeight {
   size_t out_features, in_features;
 };
 
-// y (+)= dequantised x times the transposed weight.
-class TernaryMatmul final : public Op {
+// Products with packed weights: a tile is a few blocks of output rows times a panel of tokens.
+class PackedProduct : public Op {
  public:
-  TernaryMatmul(const KernelTable& kernels, int num_threads, QuantizedRows& x, TernaryWeight weight,
-                Rows& out, bool accumulate)
+  PackedProduct(const KernelTable& kernels, int num_threads, QuantizedRows& x, size_t out_features)
       : kernels_(kernels),
         x_(x),
-        weight_(std::move(weight)),
-        out_(out),
-        accumulate_(accumulate),
-        tile_blocks_(blocks_in_tile(num_blocks(weight_.out_features), num_threads)) {}
+        num_blocks_(num_blocks(out_features)),
+        tile_blocks_(blocks_in_tile(num_blocks_, num_threads)) {}
 
   size_t num_tiles(const Step& step) const override {
-    return (num_blocks(weight_.out_features) + tile_blocks_ - 1) / tile_blocks_ * num_panels(step);
+    return (num_blocks_ + tile_blocks_ - 1) / tile_blocks_ * num_panels(step);
   }
 
   void run_tile(const Step& step, size_t tile) override {
@@ -31,27 +28,44 @@ class TernaryMatmul final : public Op {
     const size_t panel = tile % num_panels(step);
     const size_t begin = panel * step.num_tokens / num_panels(step);
     const size_t end = (panel + 1) * step.num_tokens / num_panels(step);
-    for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks(weight_.out_features); ++i)
+    for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks_; ++i)
       run_block(first + i, begin, end, i == 0);
   }
 
+ protected:
+  using Sums = int32_t[kMaxTileTokens * kBlockRows];
+
+  // Some tokens times one block, the `index`-th pass of `count` over it.
+  struct Pass {
+    size_t block, begin, tokens, index, count;
+    bool first_block;
+  };
+  virtual void run_pass(const Pass& pass) = 0;
+
+  void multiply(const TernaryWeight& weight, const Pass& pass, int32_t* sums) const {
+    const size_t steps = num_steps(weight.in_features), block_bytes = steps * kStepBytes;
+    const uint8_t* codes = weight.codes + pass.block * block_bytes;
+    kernels_.ternary_tile(codes, x_.row(pass.begin).q, x_.stride, steps, pass.tokens,
+                          fetch_ahead(codes, block_bytes, pass.index, pass.count, pass.first_block),
+                          sums);
+  }
+
+  // Rows of a block that there are.
+  static size_t num_rows(const TernaryWeight& weight, size_t block) {
+    const size_t left = weight.out_features - block * kBlockRows;
+    return left < kBlockRows ? left : kBlockRows;
+  }
+
+  const KernelTable& kernels_;
+  QuantizedRows& x_;
+
  private:
+  // As few passes as will do, of even size: a small last one would pay for a whole decoding.
   void run_block(size_t block, size_t begin, size_t end, bool first_block) {
-    const size_t steps = num_steps(weight_.in_features), block_bytes = steps * kStepBytes;
-    const uint8_t* codes = weight_.codes + block * block_bytes;
-    const size_t first = block * kBlockRows, left = weight_.out_features - first;
-    const float* row_scales = weight_.row_scales.data() + first;
-    // As few tiles as will do, of even size: a small last one would pay for a whole decoding.
-    const size_t num_tiles = (end - begin + kernels_.tile_tokens - 1) / kernels_.tile_tokens;
-    int32_t sums[kMaxTileTokens * kBlockRows];
-    for (size_t t = begin, pass = 0, tokens; t < end; t += tokens, ++pass) {
-      tokens = (end - t + num_tiles - pass - 1) / (num_tiles - pass);
-      kernels_.ternary_tile(codes, x_.row(t).q, x_.stride, steps, tokens,
-                            fetch_ahead(codes, block_bytes, pass, num_tiles, first_block), sums);
-      for (size_t i = 0; i < tokens; ++i)
-        kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t + i], x_.scales[t + i], row_scales,
-                            left < kBlockRows ? left : kBlockRows, accumulate_,
-                            out_.row(t + i) + first);
+    const size_t count = (end - begin + kernels_.tile_tokens - 1) / kernels_.tile_tokens;
+    for (size_t i = 0, t = begin, tokens; t < end; t += tokens, ++i) {
+      tokens = (end - t + count - i - 1) / (count - i);
+      run_pass({block, t, tokens, i, count, first_block});
     }
   }
 
@@ -61,12 +75,59 @@ class TernaryMatmul final : public Op {
     return (step.num_tokens + kPanelTokens - 1) / kPanelTokens;
   }
 
-  const KernelTable& kernels_;
-  QuantizedRows& x_;
+  size_t num_blocks_, tile_blocks_;
+};
+
+// y (+)= dequantised x times the transposed weight.
+class TernaryMatmul final : public PackedProduct {
+ public:
+  TernaryMatmul(const KernelTable& kernels, int num_threads, QuantizedRows& x, TernaryWeight weight,
+                Rows& out, bool accumulate)
+      : PackedProduct(kernels, num_threads, x, weight.out_features),
+        weight_(std::move(weight)),
+        out_(out),
+        accumulate_(accumulate) {}
+
+ private:
+  void run_pass(const Pass& pass) override {
+    Sums sums;
+    multiply(weight_, pass, sums);
+    const size_t first = pass.block * kBlockRows;
+    for (size_t i = 0, t = pass.begin; i < pass.tokens; ++i, ++t)
+      kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t], x_.scales[t],
+                          weight_.row_scales.data() + first, num_rows(weight_, pass.block),
+                          accumulate_, out_.row(t) + first);
+  }
+
   TernaryWeight weight_;
   Rows& out_;
   bool accumulate_;
-  size_t tile_blocks_;
+};
+
+// y = relu(x gate^T)^2 * (x up^T): both products of a block at once, so that neither is written.
+class GatedMatmul final : public PackedProduct {
+ public:
+  GatedMatmul(const KernelTable& kernels, int num_threads, QuantizedRows& x, TernaryWeight gate,
+              TernaryWeight up, Rows& out)
+      : PackedProduct(kernels, num_threads, x, gate.out_features),
+        gate_(std::move(gate)),
+        up_(std::move(up)),
+        out_(out) {}
+
+ private:
+  void run_pass(const Pass& pass) override {
+    Sums gate, up;
+    multiply(gate_, pass, gate);
+    multiply(up_, pass, up);
+    const size_t first = pass.block * kBlockRows;
+    for (size_t i = 0, t = pass.begin; i < pass.tokens; ++i, ++t)
+      kernels_.gate_sums(gate + i * kBlockRows, up + i * kBlockRows, x_.sums[t], x_.scales[t],
+                         gate_.row_scales.data() + first, up_.row_scales.data() + first,
+                         num_rows(gate_, pass.block), out_.row(t) + first);
+  }
+
+  TernaryWeight gate_, up_;
+  Rows& out_;
 };
 
 // logits = x times the transposed table, for the selected rows.

@@ -58,15 +58,6 @@ void Program::rms_norm_quantize(size_t x, std::vector<float> weight, float eps, 
                                   kernels_, rows(x), std::move(weight), eps, quantized_rows(out)));
 }
 
-void Program::gated_norm_quantize(size_t gate_up, std::vector<float> weight, float eps,
-                                  size_t out) {
-  require(rows(gate_up).width == 2 * weight.size() && quantized_rows(out).width == weight.size(),
-          "gated_norm_quantize: the input must be twice as wide as weight and output");
-  record("gated_norm_quantize",
-         std::make_unique<GatedNormQuantize>(kernels_, rows(gate_up), std::move(weight), eps,
-                                             quantized_rows(out)));
-}
-
 void Program::select_rms_norm(size_t x, std::vector<float> weight, float eps, size_t out) {
   require(rows(x).width == weight.size() && rows(out).width == weight.size(),
           "select_rms_norm: input, weight and output differ in width");
@@ -74,15 +65,27 @@ void Program::select_rms_norm(size_t x, std::vector<float> weight, float eps, si
          std::make_unique<SelectRmsNorm>(kernels_, rows(x), std::move(weight), eps, rows(out)));
 }
 
-void Program::ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate) {
+void Program::require_product(size_t x, const TernaryWeight& weight, size_t out) const {
   require(weight.in_features <= kMaxInputs, "ternary_matmul: too many inputs for exact int32 sums");
-  require(quantized_rows(x).width == weight.in_features,
+  require(quantized_rows_.at(x)->width == weight.in_features,
           "ternary_matmul: the input has another width than the weight");
-  require(rows(out).width == weight.out_features,
+  require(rows_.at(out)->width == weight.out_features,
           "ternary_matmul: the output has another width than the weight");
+}
+
+void Program::ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate) {
+  require_product(x, weight, out);
   record("ternary_matmul",
          std::make_unique<TernaryMatmul>(kernels_, num_threads(), quantized_rows(x),
                                          std::move(weight), rows(out), accumulate));
+}
+
+void Program::gated_matmul(size_t x, TernaryWeight gate, TernaryWeight up, size_t out) {
+  require_product(x, gate, out);
+  require_product(x, up, out);
+  record("ternary_matmul",
+         std::make_unique<GatedMatmul>(kernels_, num_threads(), quantized_rows(x), std::move(gate),
+                                       std::move(up), rows(out)));
 }
 
 void Program::head(size_t x, Table table, size_t logits) {

@@ -41,9 +41,9 @@ class Program {
   // Operations, in order of execution.
   void embed(Table table, size_t out);
   void rms_norm_quantize(size_t x, std::vector<float> weight, float eps, size_t out);
-  void gated_norm_quantize(size_t gate_up, std::vector<float> weight, float eps, size_t out);
   void select_rms_norm(size_t x, std::vector<float> weight, float eps, size_t out);
   void ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate);
+  void gated_matmul(size_t x, TernaryWeight gate, TernaryWeight up, size_t out);
   void head(size_t x, Table table, size_t logits);
   void int8_head(size_t x, Int8Table int8, Table table, size_t logits);
   void rotate_and_store(size_t qkv, size_t layer);
@@ -82,6 +82,7 @@ class Program {
   void record(const char* kind, std::unique_ptr<Op> op);
   void check(const Step& step) const;
   void require_attention(size_t layer) const;
+  void require_product(size_t x, const TernaryWeight& weight, size_t out) const;
 
   const KernelTable& kernels_;
   ThreadPool pool_;

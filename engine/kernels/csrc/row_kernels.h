@@ -29,62 +29,24 @@ inline float inverse_rms(double* lanes, float eps, size_t n) {
   return 1.0f / __builtin_sqrtf(mean + eps) + mean * 0.0f;
 }
 
-// A row as it lies in memory.
-struct PlainRow {
-  const float* x;
-  Lanes::Float vector(size_t i) const { return Lanes::load(x + i); }
-  float one(size_t i) const { return x[i]; }
-};
-
-// relu(gate)^2 * up, computed anew in each pass: cheaper than writing it and reading it back.
-struct GatedRow {
-  const float *gate, *up;
-  Lanes::Float vector(size_t i) const {
-    const Lanes::Float positive = Lanes::max(Lanes::load(gate + i), Lanes::set(0.0f));
-    return Lanes::mul(Lanes::mul(positive, positive), Lanes::load(up + i));
-  }
-  float one(size_t i) const {
-    const float positive = gate[i] > 0.0f ? gate[i] : 0.0f;
-    return positive * positive * up[i];
-  }
-};
-
-template <class Row>
-inline float inverse_rms(const Row& row, float eps, size_t n) {
-  constexpr size_t kChunk = 16 * kSumLanes;
+inline float inverse_rms(const float* x, float eps, size_t n) {
   double lanes[kSumLanes] = {};
-  float chunk[kChunk];
-  for (size_t begin = 0; begin < n; begin += kChunk) {
-    const size_t count = n - begin < kChunk ? n - begin : kChunk;
-    size_t i = 0;
-    for (; i + Lanes::width <= count; i += Lanes::width)
-      Lanes::store(chunk + i, row.vector(begin + i));
-    for (; i < count; ++i) chunk[i] = row.one(begin + i);
-    add_squares(chunk, count, lanes);
-  }
+  add_squares(x, n, lanes);
   return inverse_rms(lanes, eps, n);
 }
 
-inline float inverse_rms(const PlainRow& row, float eps, size_t n) {
-  double lanes[kSumLanes] = {};
-  add_squares(row.x, n, lanes);
-  return inverse_rms(lanes, eps, n);
-}
-
-// weight * (row / rms), a vector or an element at a time.
-template <class Row>
+// weight * (x / rms), a vector or an element at a time.
 struct NormedRow {
-  const Row& row;
-  const float* weight;
+  const float *x, *weight;
   float inverse;
   Lanes::Float vector(size_t i) const {
-    return Lanes::mul(Lanes::load(weight + i), Lanes::mul(row.vector(i), Lanes::set(inverse)));
+    const Lanes::Float scaled = Lanes::mul(Lanes::load(x + i), Lanes::set(inverse));
+    return Lanes::mul(Lanes::load(weight + i), scaled);
   }
-  float one(size_t i) const { return weight[i] * (row.one(i) * inverse); }
+  float one(size_t i) const { return weight[i] * (x[i] * inverse); }
 };
 
-template <class Row>
-inline float largest_magnitude(const Row& row, size_t n) {
+inline float largest_magnitude(const NormedRow& row, size_t n) {
   const size_t whole = n / Lanes::width * Lanes::width;
   const size_t pairs = whole / (2 * Lanes::width) * (2 * Lanes::width);
   Lanes::Float even = Lanes::set(0.0f), odd = even;  // two, to hide the latency
@@ -98,10 +60,15 @@ inline float largest_magnitude(const Row& row, size_t n) {
   return result;
 }
 
-template <class Row>
-inline void norm_quantize(const Row& row, const float* weight, float eps, size_t n,
-                          QuantizedRow out) {
-  const NormedRow<Row> normed = {row, weight, inverse_rms(row, eps, n)};
+void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y) {
+  const NormedRow normed = {x, weight, inverse_rms(x, eps, n)};
+  size_t i = 0;
+  for (; i + Lanes::width <= n; i += Lanes::width) Lanes::store(y + i, normed.vector(i));
+  for (; i < n; ++i) y[i] = normed.one(i);
+}
+
+void rms_norm_quantize(const float* x, const float* weight, float eps, size_t n, QuantizedRow out) {
+  const NormedRow normed = {x, weight, inverse_rms(x, eps, n)};
   const float absmax = __builtin_fmaxf(largest_magnitude(normed, n), 1e-5f);
   const float factor = 127.0f / absmax;
   size_t i = 0;
@@ -113,35 +80,43 @@ inline void norm_quantize(const Row& row, const float* weight, float eps, size_t
   *out.scale = absmax / 127.0f + normed.inverse * 0.0f;
 }
 
-void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y) {
-  const PlainRow row = {x};
-  const NormedRow<PlainRow> normed = {row, weight, inverse_rms(row, eps, n)};
-  size_t i = 0;
-  for (; i + Lanes::width <= n; i += Lanes::width) Lanes::store(y + i, normed.vector(i));
-  for (; i < n; ++i) y[i] = normed.one(i);
+// Sums over codes w + 1 as a product with the weights: a vector, or one.
+inline Lanes::Float scaled_sums(const int32_t* sums, int32_t x_sum, float x_scale,
+                                const float* row_scales) {
+  const Lanes::Float scale = Lanes::mul(Lanes::set(x_scale), Lanes::load(row_scales));
+  return Lanes::mul(Lanes::difference(sums, x_sum), scale);
 }
-
-void rms_norm_quantize(const float* x, const float* weight, float eps, size_t n, QuantizedRow out) {
-  norm_quantize(PlainRow{x}, weight, eps, n, out);
-}
-
-void gated_norm_quantize(const float* gate, const float* up, const float* weight, float eps,
-                         size_t n, QuantizedRow out) {
-  norm_quantize(GatedRow{gate, up}, weight, eps, n, out);
+inline float scaled_sum(int32_t sum, int32_t x_sum, float x_scale, float row_scale) {
+  return float(sum - x_sum) * (x_scale * row_scale);
 }
 
 void scale_sums(const int32_t* sums, int32_t x_sum, float x_scale, const float* row_scales,
                 size_t count, bool accumulate, float* y) {
   size_t r = 0;
   for (; r + Lanes::width <= count; r += Lanes::width) {
-    const Lanes::Float scale = Lanes::mul(Lanes::set(x_scale), Lanes::load(row_scales + r));
-    Lanes::Float value = Lanes::mul(Lanes::difference(sums + r, x_sum), scale);
+    Lanes::Float value = scaled_sums(sums + r, x_sum, x_scale, row_scales + r);
     if (accumulate) value = Lanes::add(Lanes::load(y + r), value);
     Lanes::store(y + r, value);
   }
   for (; r < count; ++r) {
-    const float value = float(sums[r] - x_sum) * (x_scale * row_scales[r]);
+    const float value = scaled_sum(sums[r], x_sum, x_scale, row_scales[r]);
     y[r] = accumulate ? y[r] + value : value;
+  }
+}
+
+void gate_sums(const int32_t* gate, const int32_t* up, int32_t x_sum, float x_scale,
+               const float* gate_scales, const float* up_scales, size_t count, float* y) {
+  size_t r = 0;
+  for (; r + Lanes::width <= count; r += Lanes::width) {
+    const Lanes::Float positive =
+        Lanes::max(scaled_sums(gate + r, x_sum, x_scale, gate_scales + r), Lanes::set(0.0f));
+    Lanes::store(y + r, Lanes::mul(Lanes::mul(positive, positive),
+                                   scaled_sums(up + r, x_sum, x_scale, up_scales + r)));
+  }
+  for (; r < count; ++r) {
+    const float value = scaled_sum(gate[r], x_sum, x_scale, gate_scales[r]);
+    const float positive = value > 0.0f ? value : 0.0f;
+    y[r] = positive * positive * scaled_sum(up[r], x_sum, x_scale, up_scales[r]);
   }
 }
 

@@ -53,27 +53,6 @@ class RmsNormQuantize final : public Op {
   QuantizedRows& out_;
 };
 
-// gate_up rows are [gate, up], each half of the width.
-class GatedNormQuantize final : public Op {
- public:
-  GatedNormQuantize(const KernelTable& kernels, Rows& gate_up, std::vector<float> weight, float eps,
-                    QuantizedRows& out)
-      : kernels_(kernels), gate_up_(gate_up), weight_(std::move(weight)), eps_(eps), out_(out) {}
-  size_t num_tiles(const Step& step) const override { return step.num_tokens; }
-  void run_tile(const Step&, size_t t) override {
-    const float* gate = gate_up_.row(t);
-    const size_t n = gate_up_.width / 2;
-    kernels_.gated_norm_quantize(gate, gate + n, weight_.data(), eps_, n, out_.row(t));
-  }
-
- private:
-  const KernelTable& kernels_;
-  Rows& gate_up_;
-  std::vector<float> weight_;
-  float eps_;
-  QuantizedRows& out_;
-};
-
 // Norms only the rows whose logits are wanted, and closes the gaps: out row s is of logit_rows[s].
 class SelectRmsNorm final : public Op {
  public:

@@ -24,7 +24,6 @@ def test_the_report_has_every_kernel_at_every_size() -> None:
     kinds = {
         "attention",
         "embed",
-        "gated_norm_quantize",
         "int8_head",
         "merge_attention",
         "refine_head",

@@ -11,25 +11,21 @@ WIDTHS = [1, 2, 15, 16, 17, 100, 256, 2560]
 NATIVE = BACKENDS[1:]
 
 
-def quantized(backend: str, x: np.ndarray, weight: np.ndarray, gated: bool) -> list[np.ndarray]:
+def quantized(backend: str, x: np.ndarray, weight: np.ndarray) -> list[np.ndarray]:
     program = make_program(backend)
-    op = program.gated_norm_quantize if gated else program.rms_norm_quantize
-    out = op(program.input_rows(x), torch.from_numpy(weight), 1e-5)
+    out = program.rms_norm_quantize(program.input_rows(x), torch.from_numpy(weight), 1e-5)
     program.run(plain_step(len(x)))
     return [a[: len(x)].copy() for a in program.read_quantized(out)]
 
 
 @pytest.mark.parametrize("backend", NATIVE)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("gated", [False, True])
-def test_equals_the_reference_to_the_last_bit(backend: str, width: int, gated: bool) -> None:
+def test_equals_the_reference_to_the_last_bit(backend: str, width: int) -> None:
     rng = np.random.default_rng(width)
-    x = (
-        rng.standard_normal((8, width * (1 + gated))) * 10.0 ** rng.integers(-3, 4, (8, 1))
-    ).astype(np.float32)
+    x = (rng.standard_normal((8, width)) * 10.0 ** rng.integers(-3, 4, (8, 1))).astype(np.float32)
     weight = rng.uniform(0.5, 1.5, width).astype(np.float32)
     for ours, expected in zip(
-        quantized(backend, x, weight, gated), quantized("reference", x, weight, gated), strict=True
+        quantized(backend, x, weight), quantized("reference", x, weight), strict=True
     ):
         np.testing.assert_array_equal(ours, expected)
 
@@ -39,14 +35,14 @@ def test_rounds_half_to_even(backend: str) -> None:
     """The largest magnitude becomes 127, so 0.5 / 127 of it lies half-way and rounds to 0."""
     x = np.array([[127.0, 0.5, 1.5, 2.5, -0.5, -1.5]], np.float32)
     x /= np.float32(np.sqrt(np.mean(x.astype(np.float64) ** 2)))
-    q, _ = quantized(backend, x, np.ones(6, np.float32), gated=False)
+    q, _ = quantized(backend, x, np.ones(6, np.float32))
     assert abs(q[0, 0]) == 127
     assert set(np.abs(q[0, 1:])) <= {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_zeros_stay_zero(backend: str) -> None:
-    q, scales = quantized(backend, np.zeros((2, 40), np.float32), np.ones(40, np.float32), False)
+    q, scales = quantized(backend, np.zeros((2, 40), np.float32), np.ones(40, np.float32))
     assert not q.any()
     np.testing.assert_array_equal(scales, np.float32(1e-5) / np.float32(127))
 
@@ -57,7 +53,7 @@ def test_a_row_that_is_not_finite_is_not_made_finite(backend: str, bad: float) -
     """Its scale is NaN, so that the request's logits are; the other rows do not change."""
     x = np.ones((3, 40), np.float32)
     x[1, 7] = bad
-    _, scales = quantized(backend, x, np.ones(40, np.float32), False)
+    _, scales = quantized(backend, x, np.ones(40, np.float32))
     assert np.isnan(scales[1])
     assert np.isfinite(scales[[0, 2]]).all()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.kernels import PackedTernary, pack_ternary
+from engine.kernels import PackedTernary, pack_ternary, reference
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import plain_step
 
@@ -69,3 +69,21 @@ def test_added_to_a_total_in_place(backend: str) -> None:
     program.ternary_matmul_add(quantized, weight, sums)
     program.run(plain_step(9))
     np.testing.assert_array_equal(program.read(sums)[:9], total + program.read(alone)[:9])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("rows", [1, 33, 80, 250])
+def test_a_gated_product_is_that_of_two_products(backend: str, rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    gate, up = (packed(rng.integers(-1, 2, (rows, 70)).astype(np.int8), rng) for _ in range(2))
+    x = rng.standard_normal((13, 70)).astype(np.float32)
+    program = make_program(backend)
+    quantized = program.rms_norm_quantize(program.input_rows(x), torch.ones(70), 1e-5)
+    gated = program.gated_matmul(quantized, gate, up)
+    program.run(plain_step(13))
+    q, scales = (a[:13] for a in program.read_quantized(quantized))
+    g, u = (
+        reference.ternary_matmul(torch.from_numpy(q), torch.from_numpy(scales), w).numpy()
+        for w in (gate, up)
+    )
+    np.testing.assert_array_equal(program.read(gated)[:13], np.square(np.maximum(g, 0)) * u)

@@ -65,7 +65,8 @@ def test_equals_transformers(variant: str, tiny: Callable[[str], Path], tmp_path
         qkv = theirs(attention.q_proj, attention.k_proj, attention.v_proj)
         assert torch.equal(ours(layer.qkv), qkv)
         assert torch.equal(ours(layer.output), theirs(attention.o_proj))
-        assert torch.equal(ours(layer.gate_up), theirs(mlp.gate_proj, mlp.up_proj))
+        assert torch.equal(ours(layer.gate), theirs(mlp.gate_proj))
+        assert torch.equal(ours(layer.up), theirs(mlp.up_proj))
         assert torch.equal(ours(layer.down), theirs(mlp.down_proj))
         assert torch.equal(layer.input_norm, block.input_layernorm.weight)
         assert torch.equal(layer.attn_sub_norm, attention.attn_sub_norm.weight)
@@ -94,7 +95,7 @@ def test_bytes_of_the_weights(checkpoint: EditableCheckpoint, tmp_path: Path) ->
     assert weights.embedding_bytes == 2 * 512 * 64
     assert weights.norm_bytes == 4 * (64 + 2 * (3 * 64 + 160))
     # 16 bytes an input for each block of 80 rows, and 4 bytes of scale a row
-    blocks_inputs = ((2, 64), (1, 64), (4, 64), (1, 160))
+    blocks_inputs = ((2, 64), (1, 64), (2, 64), (2, 64), (1, 160))
     scales = 4 * (128 + 64 + 320 + 64)
     assert weights.ternary_bytes == 2 * (sum(16 * b * k for b, k in blocks_inputs) + scales)
     parts = weights.ternary_bytes + weights.embedding_bytes + weights.norm_bytes
