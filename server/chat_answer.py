@@ -39,8 +39,10 @@ class ChatAnswer:
     def read(self, delta: TextDelta) -> list[Delta]:
         """What the delta adds, one for each chunk: first the role, then text and calls."""
         gained = [_wire_delta(piece) for piece in self._pieces(delta)]
-        if not gained and (delta.tokens or delta.finish_reason):
-            gained.append(EndDelta() if self._parser.num_calls else ContentDelta())
+        if delta.finish_reason and self._parser.num_calls:
+            gained.append(EndDelta())
+        elif not gained and (delta.tokens or delta.finish_reason):
+            gained.append(ContentDelta())
         if not self._has_begun:
             self._has_begun = True
             gained.insert(0, RoleDelta())
@@ -48,7 +50,8 @@ class ChatAnswer:
 
     def end_reason(self, delta: TextDelta) -> ChatEndReason | None:
         """As OpenAI: a call that the client has named is no news, so its end is a plain stop."""
-        if delta.finish_reason == "stop" and self._parser.num_calls and not self._use.is_named:
+        has_called = self._parser.num_calls > 0 and not self._parser.is_cut
+        if delta.finish_reason == "stop" and has_called and not self._use.is_named:
             return "tool_calls"
         return delta.finish_reason
 

@@ -147,7 +147,7 @@ class ErrorResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         if scope["path"].startswith(messages_error.PATH):
-            request_id = scope["state"].get("request_id")
+            request_id = scope.get("state", {}).get("request_id")
             self.body = messages_error.body(self.status_code, self._error.message, request_id)
             self.headers["content-length"] = str(len(self.body))
         await super().__call__(scope, receive, send)

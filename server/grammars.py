@@ -17,7 +17,7 @@ A marker that is a special token of the model stands bare in a rule: ``head: /(.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import any_to_lark
@@ -71,7 +71,7 @@ class Choice:
         if not all(self.choices) or not self.choices:
             raise ValueError("there must be a choice, and none may be empty")
         # Upper case: one lexeme, so that thousands are as fast as a few.
-        return _lark("start: CHOICE\nCHOICE: " + " | ".join(map(json.dumps, self.choices)))
+        return lark("start: CHOICE\nCHOICE: " + " | ".join(map(json.dumps, self.choices)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,17 @@ class Grammar:
         """The grammar for llguidance. Raises ValueError with the reason."""
         _check_length("the grammar", self.source)
         try:
-            return _lark(any_to_lark(self.source))
+            return lark(any_to_lark(self.source))
         except Exception as error:  # GbnfToLarkError has no base of its own
             raise ValueError(f"neither a Lark grammar with start, nor GBNF: {error}") from None
 
 
-ConstraintSpec = JsonSchema | Regex | Choice | Grammar
+class ConstraintSpec(Protocol):
+    """What an answer is held to: one of these kinds, or calls of tools (``tool_grammar``)."""
+
+    def text(self) -> str:
+        """The grammar for llguidance. Raises ValueError with the reason."""
+        ...
 
 
 def json_rule(schema: Mapping[str, Any]) -> str:
@@ -101,7 +106,8 @@ def json_rule(schema: Mapping[str, Any]) -> str:
     return "%json " + json.dumps({**schema, _OPTIONS_KEY: _JSON_OPTIONS})
 
 
-def _lark(source: str) -> str:
+def lark(source: str) -> str:
+    """Return a Lark grammar as llguidance takes it, whatever it begins with."""
     # Named as what it is: bare text that begins with a brace would be taken for such an object.
     return json.dumps({"grammars": [{"lark_grammar": source}]})
 

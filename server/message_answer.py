@@ -59,7 +59,7 @@ def whole_message(
     return MessageAnswer(
         **head,
         content=content,
-        stop_reason=_stop_reason(answer, len(calls)),
+        stop_reason=_stop_reason(answer, has_called=bool(calls)),
         stop_sequence=_stop_sequence(answer),
         usage=_usage(usage),
     )
@@ -88,7 +88,7 @@ class MessageStream:
             yield from self._events(piece)
         if delta.finish_reason:
             yield from self._close()
-            reason = _stop_reason(delta, self._parser.num_calls)
+            reason = _stop_reason(delta, has_called=self._parser.num_calls > 0)
             end = MessageEnd(stop_reason=reason, stop_sequence=_stop_sequence(delta))
             yield MessageDelta(delta=end, usage=_usage(self._usage))
             yield MessageStop()
@@ -139,12 +139,12 @@ def _usage(counter: UsageCounter) -> MessageUsage:
     )
 
 
-def _stop_reason(delta: TextDelta, num_calls: int) -> StopReason:
+def _stop_reason(delta: TextDelta, *, has_called: bool) -> StopReason:
     if delta.finish_reason == "length":
         return "max_tokens"
     if _stop_sequence(delta) is not None:
         return "stop_sequence"
-    return "tool_use" if num_calls else "end_turn"
+    return "tool_use" if has_called else "end_turn"
 
 
 def _stop_sequence(delta: TextDelta) -> str | None:

@@ -20,6 +20,7 @@ from server.schemas.chat_messages import for_template
 from server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, Prompt
 from server.schemas.structured_outputs import ConstrainedFields
 from server.tokenizer import Tokenizer
+from server.tool_constraint import hold_to_tools
 
 
 class PromptEncoder:
@@ -43,9 +44,7 @@ class PromptEncoder:
         prompt = await self.encode_chat(body)
         limit = body.token_limit
         job = await self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
-        if body.tool_use().allowed:
-            raise InvalidRequestError("Tools are not supported yet.", param="tools")
-        return job
+        return await hold_to_tools(job, body.tool_use(), self._constraints)
 
     async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
         """Token ids of a conversation. Raises InvalidRequestError."""

@@ -1,45 +1,47 @@
 """What the model may write when it may call tools, as a grammar: calls are valid by construction.
 
-Lark as llguidance reads it. Text is free until the mark of a call; from there to the end there are
-only calls, each with the name of a tool and arguments that follow its schema.
+Text is free until the mark of a call; from there to the end there are only calls, each with the
+name of a tool and arguments that follow its schema. ``tool_parser`` reads what this grammar allows.
 """
 
 import json
+from dataclasses import dataclass
+from typing import Final
 
+from server.grammars import json_rule, lark
 from server.tools import CALL_BEGIN, CALL_END, Tool, ToolUse
 
-BEGIN, END = json.dumps(CALL_BEGIN), json.dumps(CALL_END)
+BEGIN: Final = json.dumps(CALL_BEGIN)
+END: Final = json.dumps(CALL_END)
 
-# A lazy token ends as early as it can, so TEXT cannot run over a mark.
-OPTIONAL = """\
-start: TEXT | text_and_mark rest{more}
-text_and_mark[lazy]: TEXT {begin}
+# Lazy: the mark ends the text where it first comes. Then no other way is left but a call.
+AUTO: Final = f"""\
+start: TEXT | text_before_call call%s
+text_before_call[lazy]: TEXT {BEGIN}
 TEXT: /(.|\\n)*/
 """
-REQUIRED = """\
-start: {begin} rest{more}
-"""
-MORE = f" (/\\n?/ {BEGIN} rest)*"
-CALLS = """\
-rest: /\\n?/ ({names}) /\\n?/ {end}
-"""
+REQUIRED: Final = f"start: {BEGIN} call%s\n"
+MORE: Final = f" (/\\n?/ {BEGIN} call)*"
 
 
-def grammar(use: ToolUse) -> str:
-    """The grammar of an answer. There must be a tool that may be called."""
-    names = [f"call_{number}" for number in range(len(use.allowed))]
-    start = REQUIRED if use.must_call else OPTIONAL
-    more = MORE if use.is_parallel else ""
-    rules = (f"{name}: {_call(tool)}\n" for name, tool in zip(names, use.allowed, strict=True))
-    return "".join(
-        [
-            start.format(begin=BEGIN, more=more),
-            CALLS.format(names=" | ".join(names), end=END),
-            *rules,
+@dataclass(frozen=True, slots=True)
+class ToolCalls:
+    """Answers with calls of the tools that may be called; there is at least one."""
+
+    use: ToolUse
+
+    def text(self) -> str:
+        """The grammar for llguidance. Raises ValueError with the reason."""
+        start = REQUIRED if self.use.must_call else AUTO
+        names = [f"call_{number}" for number in range(len(self.use.allowed))]
+        rules = [
+            start % (MORE if self.use.is_parallel else ""),
+            f"call: /\\n?/ ({' | '.join(names)}) /\\n?/ {END}\n",
+            *map(_rule, names, self.use.allowed),
         ]
-    )
+        return lark("".join(rules))
 
 
-def _call(tool: Tool) -> str:
+def _rule(name: str, tool: Tool) -> str:
     head = f'{{"name": "{tool.name}", "arguments": '
-    return f'{json.dumps(head)} %json {json.dumps(tool.parameters)} "}}"'
+    return f'{name}: {json.dumps(head)} {json_rule(tool.parameters)} "}}"\n'

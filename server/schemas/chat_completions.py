@@ -16,10 +16,10 @@ from server.schemas.body import Neutral
 from server.schemas.chat_messages import Messages
 from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
 from server.schemas.structured_outputs import ConstrainedFields
-from server.schemas.tools import ToolCall, ToolFields
+from server.schemas.tools import ToolCall, ToolChoice, ToolFields
 
 
-class ChatCompletionRequest(ConstrainedFields, ToolFields):
+class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fields come first
     """A conversation for the model to continue."""
 
     neutral: ClassVar[Neutral] = ConstrainedFields.neutral | {
@@ -43,6 +43,21 @@ class ChatCompletionRequest(ConstrainedFields, ToolFields):
     def _belongs_to_logprobs(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value and not info.data.get("logprobs"):
             raise ValueError("allowed only when logprobs is true")
+        return value
+
+    @field_validator("tool_choice")
+    @classmethod
+    def _is_the_only_form(cls, value: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
+        if not info.data.get("tools") or (value and value.type == "none"):
+            return value
+        if info.data.get("ignore_eos"):
+            raise ValueError(
+                "must be none together with ignore_eos: calls end where they are whole"
+            )
+        for name in ("response_format", "structured_outputs"):
+            field = info.data.get(name)
+            if field and field.constraint():
+                raise ValueError(f"must be none together with {name}")
         return value
 
     @property
@@ -136,7 +151,7 @@ class CallsDelta(BaseModel):
 
 
 class EndDelta(BaseModel):
-    """Nothing to append: the answer ends with a call."""
+    """Nothing to append: an answer with calls ends."""
 
 
 Delta = RoleDelta | ContentDelta | CallsDelta | EndDelta

@@ -146,7 +146,9 @@ class ToolFields(Body):
     """What a request says about tools."""
 
     tools: list[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
-    tool_choice: Annotated[ToolChoice, BeforeValidator(_as_object)] | None = None
+    tool_choice: Annotated[ToolChoice, BeforeValidator(_as_object)] | None = Field(
+        None, validate_default=True
+    )
     parallel_tool_calls: bool | None = None
 
     @field_validator("tools")

@@ -12,6 +12,8 @@ from fastapi import FastAPI
 
 from engine import AsyncEngine
 from server.app import create_app
+from server.checkpoint import resolve
+from server.commands.serve import engine_config
 from server.dependencies import Services
 from server.sampling import SamplingDefaults
 from server.settings import Settings
@@ -72,6 +74,17 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 async def base_url(app: FastAPI) -> AsyncIterator[str]:
     """Where the app listens."""
     async with serve(app) as url:
+        yield url
+
+
+@pytest.fixture
+async def builtin_url(tmp_path: Path) -> AsyncIterator[str]:
+    """Where the built-in model is served, by the real engine."""
+    options = {"threads": 1, "kv_cache_tokens": 4096, "cache_dir": tmp_path}
+    settings = resolve(Settings.load(options, environment={}))
+    config = engine_config(settings)
+    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
+    async with serve(create_app(settings, engine, tokenizer, SamplingDefaults())) as url:
         yield url
 
 

@@ -6,39 +6,28 @@ The client checks the shape of every response by itself (``_strict_response_vali
 from collections.abc import AsyncIterator
 
 import anthropic
+import jsonschema
 import pytest
-from anthropic.types import MessageParam
+from anthropic.types import (
+    Message,
+    MessageParam,
+    ToolChoiceAnyParam,
+    ToolChoiceToolParam,
+    ToolParam,
+    ToolUseBlock,
+)
 
-from engine import AsyncEngine
-from server.app import create_app
-from server.checkpoint import BUILTIN_NAME, resolve
-from server.commands.serve import engine_config
-from server.sampling import SamplingDefaults
-from server.settings import Settings
-from server.tokenizer import Tokenizer
-from tests.server.conftest import serve
+from server.checkpoint import BUILTIN_NAME
 
 GREEDY = {"temperature": 0}  # the client has no such argument any more
 MESSAGES: list[MessageParam] = [{"role": "user", "content": "What is a river?"}]
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    options = {"threads": 1, "kv_cache_tokens": 2048, "cache_dir": tmp_path_factory.mktemp("cache")}
-    return resolve(Settings.load(options, environment={}))
-
-
 @pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    config = engine_config(settings)
-    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
-    app = create_app(settings, engine, tokenizer, SamplingDefaults())
-    async with (
-        serve(app) as url,
-        anthropic.AsyncAnthropic(
-            base_url=url, api_key="none", max_retries=0, _strict_response_validation=True
-        ) as client,
-    ):
+async def client(builtin_url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with anthropic.AsyncAnthropic(
+        base_url=builtin_url, api_key="none", max_retries=0, _strict_response_validation=True
+    ) as client:
         yield client
 
 
@@ -84,3 +73,82 @@ async def test_errors_are_the_client_s_own_types(client: anthropic.AsyncAnthropi
     assert missing.value.request_id
     with pytest.raises(anthropic.BadRequestError, match="context"):
         await client.messages.create(model=BUILTIN_NAME, max_tokens=9999, messages=MESSAGES)
+
+
+TOOLS: list[ToolParam] = [
+    {
+        "name": "get_weather",
+        "description": "The weather.",
+        "input_schema": {
+            "type": "object",
+            "properties": {"city": {"enum": ["Oslo", "Rome"]}, "days": {"enum": [1, 2]}},
+            "required": ["city", "days"],
+            "additionalProperties": False,
+        },
+    },
+    {"name": "stop", "input_schema": {"type": "object", "additionalProperties": False}},
+]
+SCHEMAS = {tool["name"]: tool["input_schema"] for tool in TOOLS}
+ANY: ToolChoiceAnyParam = {"type": "any", "disable_parallel_tool_use": True}
+
+
+def one_call(answer: Message) -> ToolUseBlock:
+    """The only block, a valid call."""
+    assert answer.stop_reason == "tool_use"
+    (block,) = answer.content
+    assert block.type == "tool_use"
+    assert block.id.startswith("toolu_")
+    jsonschema.validate(block.input, SCHEMAS[block.name])
+    return block
+
+
+async def test_calls_are_valid_whole_and_streamed(client: anthropic.AsyncAnthropic) -> None:
+    names = set()
+    for seed in range(6):
+        question: list[MessageParam] = [{"role": "user", "content": f"What is {seed}?"}]
+        extra = {"temperature": 1}
+        tools = TOOLS if seed % 2 else TOOLS[:1]  # of both, the model mostly likes the second
+        whole = await client.messages.create(
+            model=BUILTIN_NAME, max_tokens=90, messages=question, tools=tools, tool_choice=ANY,
+            extra_body=extra,
+        )  # fmt: skip
+        names.add(one_call(whole).name)
+        async with client.messages.stream(
+            model=BUILTIN_NAME,
+            max_tokens=90,
+            messages=question,
+            tools=tools,
+            tool_choice=ANY,
+            extra_body=extra,
+        ) as stream:
+            one_call(await stream.get_final_message())
+    assert names == set(SCHEMAS)
+
+
+async def test_a_result_goes_back_to_the_model(client: anthropic.AsyncAnthropic) -> None:
+    choice: ToolChoiceToolParam = {"type": "tool", "name": "get_weather"}
+    first = await client.messages.create(
+        model=BUILTIN_NAME, max_tokens=90, messages=MESSAGES, tools=TOOLS, tool_choice=choice
+    )
+    call = one_call(first)
+    turns: list[MessageParam] = [
+        *MESSAGES,
+        {"role": "assistant", "content": first.content},
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": call.id,
+                    "content": "rain",
+                    "is_error": True,
+                },
+                {"type": "text", "text": "So?"},
+            ],
+        },
+    ]
+    then = await client.messages.create(
+        model=BUILTIN_NAME, max_tokens=20, messages=turns, tools=TOOLS, extra_body=GREEDY
+    )
+    assert then.content[0].type == "text"
+    assert then.usage.input_tokens + (then.usage.cache_read_input_tokens or 0) > 150

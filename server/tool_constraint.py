@@ -1,0 +1,37 @@
+"""Holds a job to the tools of its request."""
+
+from dataclasses import replace
+
+from engine import Constraint
+from server.constraints import ConstraintCompiler
+from server.errors import InvalidRequestError
+from server.grammars import JsonSchema
+from server.job import GenerationJob
+from server.tool_grammar import ToolCalls
+from server.tools import CALL_BEGIN, ToolUse
+
+
+async def hold_to_tools(
+    job: GenerationJob, use: ToolUse, compiler: ConstraintCompiler
+) -> GenerationJob:
+    """The job with valid calls only. Stop strings are for text: they would cut a call in two.
+
+    Raises InvalidRequestError.
+    """
+    if not use.allowed:
+        return job
+    return replace(
+        job,
+        params=replace(job.params, constraint=await _compile(use, compiler)),
+        stops=() if use.must_call else job.stops,
+        stops_until=CALL_BEGIN,
+    )
+
+
+async def _compile(use: ToolUse, compiler: ConstraintCompiler) -> Constraint:
+    try:
+        return await compiler.compile(ToolCalls(use), "tools")
+    except InvalidRequestError:
+        for tool in use.allowed:  # of one alone the error says more
+            await compiler.compile(JsonSchema(tool.parameters), tool.param)
+        raise
