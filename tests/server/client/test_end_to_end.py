@@ -4,8 +4,6 @@ The client checks the shape of every response by itself (``_strict_response_vali
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import openai
@@ -13,49 +11,12 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine import AsyncEngine
-from server.app import create_app
-from server.checkpoint import resolve
-from server.commands.serve import engine_config
-from server.sampling import SamplingDefaults
-from server.settings import Settings
-from server.tokenizer import Tokenizer
-from tests.server.conftest import serve
-from tests.tiny_model import VARIANTS, write_checkpoint
+from tests.server.client.asking import NAMES
 
-MODEL = "tiny"
+MODEL = NAMES[0]
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Tell me a story."}]
 
 NO_END = {"ignore_eos": True}  # a random model may end at once
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    folder = write_checkpoint(VARIANTS["packed_gqa"], tmp_path_factory.mktemp("tiny") / MODEL)
-    options = {
-        "model": str(folder),
-        "threads": 1,
-        "kv_cache_tokens": 2048,
-        "cache_dir": tmp_path_factory.mktemp("cache"),
-    }
-    return resolve(Settings.load(options, environment={}))
-
-
-@pytest.fixture
-async def url(settings: Settings) -> AsyncIterator[str]:
-    config = engine_config(settings)
-    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
-    app = create_app(settings, engine, tokenizer, SamplingDefaults())
-    async with serve(app) as url:
-        yield url
-
-
-@pytest.fixture
-async def client(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=f"{url}/v1", api_key="none", max_retries=0, _strict_response_validation=True
-    ) as client:
-        yield client
 
 
 async def whole(client: openai.AsyncOpenAI, seed: int, text: str = "Tell me a story.") -> str:
@@ -167,7 +128,7 @@ async def test_errors_are_the_client_s_own_types(client: openai.AsyncOpenAI) -> 
 
 
 async def test_models(client: openai.AsyncOpenAI) -> None:
-    assert [model.id async for model in client.models.list()] == [MODEL]
+    assert [model.id async for model in client.models.list()] == list(NAMES)
     assert (await client.models.retrieve(MODEL)).owned_by == "sterna"
 
 
@@ -189,8 +150,3 @@ async def test_a_stream_that_is_left_frees_its_blocks(client: openai.AsyncOpenAI
             if samples["sterna:kv_cache_blocks_used"] == 0:
                 break
     assert samples["vllm:num_requests_running"] == 0
-
-
-def test_the_checkpoint_has_a_name(settings: Settings) -> None:
-    assert settings.served_model_name == (MODEL,)
-    assert Path(settings.model or "").is_dir()
