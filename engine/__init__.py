@@ -12,6 +12,7 @@ from engine.energy.report import EnergyBasis, EnergyReport
 from engine.errors import (
     CheckpointError,
     ConfigError,
+    ConstraintError,
     ContextLengthError,
     EngineDeadError,
     EngineError,
@@ -31,6 +32,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "Constraint",
+    "ConstraintError",
     "ContextLengthError",
     "EnergyAccounting",
     "EnergyBasis",

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
+from engine.errors import GenerationError
 from engine.logprobs import TokenLogprob
 from engine.request import FinishReason, Request
-
-NOT_FINITE = "the model's output is not finite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +33,4 @@ class SampledToken:
     logprob: float
     top_logprobs: tuple[TokenLogprob, ...] = ()
     end: FinishReason = FinishReason.ERROR  # without a token
-    failure: str = NOT_FINITE  # what the error was
+    failure: GenerationError | None = None  # the error; None: the model's output is not finite

@@ -11,7 +11,8 @@ from typing import Protocol
 class Matcher(Protocol):
     """One sequence's place in a grammar.
 
-    A method that raises fails the matcher's own request (GenerationError), and never opens it.
+    A method that raises fails the matcher's own request, and never opens it: with ConstraintError
+    if the grammar is at fault, with anything else if the matcher is.
     """
 
     @property

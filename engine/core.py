@@ -5,12 +5,14 @@ from time import monotonic
 from typing import Protocol
 
 from engine.batch import BatchEntry, SampledToken
+from engine.errors import GenerationError
 from engine.facts import Footprint
 from engine.outputs import EngineStats, Histogram, RequestFailed, TokenOutput, TokenTimes
 from engine.request import FinishReason, Request
 from engine.scheduler import Scheduler
 
 STEP_TOKEN_BOUNDS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # as vLLM's
+NOT_FINITE = "the model's output is not finite"
 
 
 class Runner(Protocol):
@@ -107,7 +109,7 @@ class EngineCore:
         if request.finish_reason:
             del self._requests[request.request_id]
         if request.finish_reason is FinishReason.ERROR:
-            return RequestFailed(request.request_id, token.failure)
+            return RequestFailed(request.request_id, token.failure or GenerationError(NOT_FINITE))
         scores, request.prompt_logprobs = request.prompt_logprobs, None  # told once
         assert request.scheduled_at is not None, "it has just run"
         return TokenOutput(

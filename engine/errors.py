@@ -7,6 +7,7 @@ EngineError
 |   `-- ContextLengthError   ... because it would not fit the context
 |-- EngineDeadError          the engine thread died                       (AsyncEngine.generate)
 `-- GenerationError          this one request failed                      (AsyncEngine.generate)
+    `-- ConstraintError      ... because what it is held to can't be kept (Matcher)
 """
 
 
@@ -51,3 +52,7 @@ class EngineDeadError(EngineError):
 
 class GenerationError(EngineError):
     """One request failed, the others go on, for instance because its logits were not finite."""
+
+
+class ConstraintError(GenerationError):
+    """What a request is held to leaves no token, or takes more than it may; one line says why."""

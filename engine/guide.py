@@ -7,6 +7,7 @@ the next mask, while the model computes the logits that the mask is for.
 from concurrent.futures import Executor, Future
 
 from engine.constraint import Constraint, Matcher
+from engine.errors import ConstraintError, GenerationError
 
 
 class Guide:
@@ -26,10 +27,12 @@ class Guide:
         """Take a token that was allowed, and begin to compute the next mask. Does not wait."""
         self._job = self._executor.submit(self._advance, token_id)
 
-    def failure(self) -> str | None:
+    def failure(self) -> GenerationError | None:
         """Wait for the mask. Tells why there is none, if the matcher has raised."""
         error = self._job.exception()
-        return None if error is None else f"the constraint failed: {error}"
+        if error is None or isinstance(error, ConstraintError):
+            return error
+        return GenerationError(f"the constraint failed: {error!r}")
 
     def _start(self, constraint: Constraint) -> None:
         self._matcher = constraint.start()

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
+from engine.errors import GenerationError
 from engine.logprobs import PromptLogprob, TokenLogprob
 from engine.request import FinishReason
 
@@ -40,7 +41,7 @@ class RequestFailed:
     """In place of a request's next token: it ends here, the others go on."""
 
     request_id: str
-    reason: str
+    error: GenerationError
 
 
 @dataclass(frozen=True, slots=True)

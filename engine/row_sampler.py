@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from engine.batch import SampledToken
+from engine.errors import ConstraintError
 from engine.kernels import BANNED, Program
 from engine.kernels.step import Floats
 from engine.logit_edits import Row, edit_logits
@@ -66,7 +67,9 @@ def _prepare(row: Row, request: Request) -> SampledToken | None:
         if guide.is_finished and not request.params.stop_token_ids:
             return SampledToken(None, 0.0, end=FinishReason.STOP)
     edit_logits(row, request)
-    return SampledToken(None, 0.0, failure=NOTHING_ALLOWED) if row.max() == BANNED else None
+    if row.max() == BANNED:
+        return SampledToken(None, 0.0, failure=ConstraintError(NOTHING_ALLOWED))
+    return None
 
 
 def _is_badly_scored(request: Request) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from engine.errors import EngineDeadError, EngineError, GenerationError, RequestError
+from engine.errors import EngineDeadError, EngineError, RequestError
 from engine.outputs import RequestFailed, TokenOutput
 
 Stream = asyncio.Queue[TokenOutput | EngineError]
@@ -40,7 +40,7 @@ class Streams:
             if (stream := self._open.get(output.request_id)) is None:
                 continue
             if isinstance(output, RequestFailed):
-                stream.put_nowait(GenerationError(output.reason))
+                stream.put_nowait(output.error)
                 is_last = True
             else:
                 stream.put_nowait(output)

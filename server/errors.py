@@ -2,6 +2,7 @@
 
 ApiError                     status, type           raised by
 |-- InvalidRequestError      400 invalid_request    schemas, tokenizer, routes
+|   `-- ConstraintFailedError    the form can't be kept to after all   generation
 |-- ModelNotFoundError       404 invalid_request    dependencies
 |-- UnauthorizedError        401 authentication     auth: no API key, or none of ours
 |-- BusyError                429 rate_limit         admission: the queue is full, see Retry-After
@@ -9,8 +10,8 @@ ApiError                     status, type           raised by
 `-- UnavailableError         503 server_error       health: stopping, stalled, engine dead
 
 Not of the tree, but rendered alike, so that every body has the shape of its API: of the engine,
-RequestError 400, EngineDeadError 503, any other EngineError 500; a body that fits no schema 400;
-404, 405, 413 and 431 of the framework and of limits; all else 500.
+RequestError and ConstraintError 400, EngineDeadError 503, any other EngineError 500; a body that
+fits no schema 400; 404, 405, 413 and 431 of the framework and of limits; all else 500.
 """
 
 import json
@@ -23,7 +24,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from engine import ContextLengthError, EngineDeadError, EngineError, RequestError
+from engine import ConstraintError, ContextLengthError, EngineDeadError, EngineError, RequestError
 from server import messages_error
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,17 @@ class InvalidRequestError(ApiError):
 
     status = 400
     type = "invalid_request_error"
+
+
+class ConstraintFailedError(InvalidRequestError):
+    """The form of an answer turned out, on the way, to allow nothing or to be too complex.
+
+    param: the field that asked for the form, if one did.
+    """
+
+    def __init__(self, reason: str, param: str | None = None) -> None:
+        message = f"{param}: {reason}." if param else f"{reason}."
+        super().__init__(message, param=param, code="constraint_failed")
 
 
 class ModelNotFoundError(InvalidRequestError):
@@ -180,6 +192,8 @@ def _of_engine(error: EngineError) -> ApiError:
             return InvalidRequestError(message, code=code, headers=NO_RETRY)
         case RequestError():
             return InvalidRequestError(message)
+        case ConstraintError():
+            return ConstraintFailedError(message)
         case EngineDeadError():
             return UnavailableError(message, code="engine_dead", headers=NO_RETRY)
         case _:

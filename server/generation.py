@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from time import monotonic
 
-from engine import AsyncEngine
-from server.errors import TimedOutError, UnavailableError, as_api_error
+from engine import AsyncEngine, ConstraintError
+from server.errors import ConstraintFailedError, TimedOutError, UnavailableError, as_api_error
 from server.job import GenerationJob
 from server.metrics import Metrics, PromptMeter
 from server.request_record import RequestRecord, current_record
@@ -103,6 +103,9 @@ class TextGenerator:
                         if delta.finish_reason:
                             return
                 raise UnavailableError("The generation was aborted.", code="aborted")
+            except ConstraintError as error:
+                meter.fail()
+                outbox.fail(ConstraintFailedError(str(error), job.constraint_param))
             except Exception as error:
                 meter.fail()
                 outbox.fail(error)

@@ -18,6 +18,7 @@ class GenerationJob:
     num_choices: int
     stops: Sequence[str]
     arrived_at: float  # time.monotonic(), before the prompt was encoded
+    constraint_param: str | None = None  # the field that asked for ``params.constraint``
     stops_until: str | None = None  # from this text on, stop strings mean nothing
     keeps_stop: bool = False  # the text ends after a stop string or token, not before it
     skips_special: bool = True  # special tokens are no text

@@ -14,7 +14,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as Encoder
 
-from engine import GenerationError, Matcher
+from engine import ConstraintError, Matcher
 
 MAX_REASON_CHARS: Final = 300
 PROBED_TOKENS: Final = 8
@@ -89,7 +89,7 @@ class CompiledGrammar:
                 if token_id is None:
                     break
                 matcher.accept(int(token_id))
-        except GenerationError as error:
+        except ConstraintError as error:
             raise ValueError(str(error)) from None
 
     def _start(self) -> "GrammarMatcher":
@@ -110,20 +110,20 @@ class GrammarMatcher:
         return self._matcher.is_stopped()
 
     def fill_mask(self, mask: memoryview) -> None:
-        """Write which tokens may come next. Raises GenerationError if a limit is exceeded."""
+        """Write which tokens may come next. Raises ConstraintError if a limit is exceeded."""
         words = np.frombuffer(mask, "<u4")
         self._matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
         self._check()  # with an error, the mask lets the text end
         words &= self._known
 
     def accept(self, token_id: int) -> None:
-        """Move on by a token. Raises GenerationError if it was not allowed."""
+        """Move on by a token. Raises ConstraintError if it was not allowed."""
         self._matcher.consume_token(token_id)
         self._check()
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            raise GenerationError(_reason(self._matcher))
+            raise ConstraintError(_reason(self._matcher))
 
 
 def _reason(matcher: LLMatcher) -> str:

@@ -89,14 +89,16 @@ class PromptEncoder:
             message = f"min_tokens: {body.min_tokens} is more than max_tokens, {max_tokens}."
             raise InvalidRequestError(message, param="min_tokens")
         params = self._defaults.apply(body, max_tokens)
-        if form := body.constraint():
-            params = replace(params, constraint=await self._constraints.compile(*form))
+        spec, param = body.constraint() or (None, None)
+        if spec and param:
+            params = replace(params, constraint=await self._constraints.compile(spec, param))
         return GenerationJob(
             prompts,
             params,
             body.num_choices,
             body.stop or (),
             arrived_at,
+            constraint_param=param,
             keeps_stop=bool(body.include_stop_str_in_output),
             skips_special=body.skip_special_tokens is not False,
             lists_tokens=body.lists_tokens,

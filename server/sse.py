@@ -103,8 +103,10 @@ async def _events(
             async for chunk in chunks:
                 yield form.chunk(chunk)
     except Exception as error:
-        _log.exception("a stream failed")
-        yield form.error(as_api_error(error))
+        answer = as_api_error(error)
+        if answer.status >= 500:
+            _log.exception("a stream failed")
+        yield form.error(answer)
     else:
         if end := form.end():
             yield end

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from engine.core import EngineCore
+from engine.core import NOT_FINITE, EngineCore
+from engine.errors import ConstraintError, GenerationError
 from engine.facts import Footprint
 from engine.guide import Guide
 from engine.kernels import CACHE_TOKENS, Program, create_program
@@ -29,6 +30,7 @@ from tests.engine.random_weights import Shape, random_weights
 MAX_CONTEXT = 128
 NUM_BLOCKS = 8
 POISON, STOP = 300, 8
+NOTHING = "no token is allowed"
 SHAPE = Shape(hidden_size=64, mlp_size=96, num_heads=2, num_kv_heads=1, head_size=32)
 VOCAB_SIZE = SHAPE.vocab_size
 
@@ -129,16 +131,16 @@ def test_end_with_a_stop_token_is_that_token(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("constraint", "count", "reason"),
+    ("constraint", "count", "kind", "reason"),
     [
-        (broken(VOCAB_SIZE, after=0), 0, "the grammar is broken"),
-        (broken(VOCAB_SIZE, after=4), 4, "the grammar is broken"),
-        (Rule(VOCAB_SIZE, lambda _, so_far: len(so_far) < 2), 2, "no token is allowed"),
+        (broken(VOCAB_SIZE, after=0), 0, GenerationError, "the grammar is broken"),
+        (broken(VOCAB_SIZE, after=4), 4, GenerationError, "the grammar is broken"),
+        (Rule(VOCAB_SIZE, lambda _, so_far: len(so_far) < 2), 2, ConstraintError, NOTHING),
     ],
     ids=["at once", "later", "nothing allowed"],
 )
 def test_broken_constraint_fails_its_request_alone(
-    program: Program, constraint: Rule, count: int, reason: str
+    program: Program, constraint: Rule, count: int, kind: type[GenerationError], reason: str
 ) -> None:
     good = [make_request(str(i), [i], constraint=even(VOCAB_SIZE)) for i in (1, 2)]
     bad = make_request("3", [3], constraint=constraint)
@@ -146,7 +148,8 @@ def test_broken_constraint_fails_its_request_alone(
     *before, failed = outputs["3"]
     assert len(before) == count
     assert isinstance(failed, RequestFailed)
-    assert reason in failed.reason
+    assert type(failed.error) is kind
+    assert reason in str(failed.error)
     for request in good:
         assert len(tokens(outputs[request.request_id])) == 24
 
@@ -172,7 +175,9 @@ def test_output_that_is_not_finite_fails_its_request_alone(
         make_request(str(i), [i, token, 2], **values) for i, token in ((1, 1), (2, POISON))
     )
     outputs = run(program, [bad, good])
-    assert outputs["2"] == [RequestFailed("2", "the model's output is not finite")]
+    [failed] = outputs["2"]
+    assert isinstance(failed, RequestFailed)
+    assert (type(failed.error), str(failed.error)) == (GenerationError, NOT_FINITE)
     assert len(tokens(outputs["1"])) >= 1
 
 

@@ -6,6 +6,7 @@ from threading import Event, get_ident
 
 import pytest
 
+from engine.errors import ConstraintError, GenerationError
 from engine.guide import Guide
 from tests.engine.matchers import Rule, RuleMatcher, broken, even
 
@@ -54,7 +55,18 @@ def test_error_of_a_matcher_is_told(executor: ThreadPoolExecutor, after: int) ->
     if after:
         assert guide.failure() is None
         guide.advance(1)
-    assert guide.failure() == "the constraint failed: the grammar is broken"
+    error = guide.failure()
+    assert type(error) is GenerationError
+    assert str(error) == "the constraint failed: ValueError('the grammar is broken')"
+
+
+def test_fault_of_a_grammar_is_told_as_it_is(executor: ThreadPoolExecutor) -> None:
+    fault = ConstraintError("too complex")
+
+    def allows(*_: object) -> bool:
+        raise fault
+
+    assert Guide(Rule(VOCAB_SIZE, allows), VOCAB_SIZE, executor).failure() is fault
 
 
 def test_token_that_the_matcher_refuses_is_an_error(executor: ThreadPoolExecutor) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import GenerationError
+from engine import ConstraintError
 from server.grammars import Grammar, Regex
 from server.matchers import Vocabulary, one_line
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
@@ -58,9 +58,9 @@ def test_a_model_smaller_than_its_tokenizer_is_refused(path: Path) -> None:
 def test_a_token_that_was_not_allowed_is_an_error_that_stays(path: Path) -> None:
     compiled = Vocabulary.load(path, VOCAB_SIZE, ENDS).compile(Regex("ab").text())
     matcher = compiled.start()
-    with pytest.raises(GenerationError):
+    with pytest.raises(ConstraintError):
         matcher.accept(ids_of("x")[0])
-    with pytest.raises(GenerationError):
+    with pytest.raises(ConstraintError):
         matcher.fill_mask(memoryview(bytearray(4 * -(-VOCAB_SIZE // 32))))
     compiled.start().accept(ids_of("a")[0])  # nobody else's error
 

@@ -17,14 +17,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from pydantic import BaseModel
 
-from engine import AsyncEngine
-from server.app import create_app
-from server.checkpoint import resolve
-from server.commands.serve import engine_config
-from server.sampling import SamplingDefaults
-from server.settings import Settings
-from server.tokenizer import Tokenizer
-from tests.server.conftest import serve
+from tests.server.builtin import builtin_client
 
 MODEL = "small"
 MESSAGES: list[ChatCompletionMessageParam] = [
@@ -43,22 +36,7 @@ class Animal(BaseModel):
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[openai.AsyncOpenAI]:
-    options = {"threads": 1, "kv_cache_tokens": 4096, "cache_dir": tmp_path}
-    options |= {"served_model_name": MODEL}
-    settings = resolve(Settings.load(options, environment={}))
-    config = engine_config(settings)
-    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
-    app = create_app(settings, engine, tokenizer, SamplingDefaults())
-    async with (
-        serve(app) as url,
-        openai.AsyncOpenAI(
-            base_url=f"{url}/v1",
-            api_key="none",
-            max_retries=0,
-            timeout=600,
-            _strict_response_validation=True,
-        ) as client,
-    ):
+    async with builtin_client(MODEL, tmp_path) as client:
         yield client
 
 
@@ -208,15 +186,3 @@ async def test_a_stop_string_cuts(client: openai.AsyncOpenAI) -> None:
 async def test_a_cut_answer_says_so(client: openai.AsyncOpenAI) -> None:
     answer = await ask(client, max_tokens=3, structured_outputs={"regex": "(a b ){40}"})
     assert answer.choices[0].finish_reason == "length"
-
-
-async def test_one_too_complex_on_the_way_fails_alone(client: openai.AsyncOpenAI) -> None:
-    alone = texts(await ask(client))
-    growing = {"regex": "(.*a.{50}){20}"}  # each character may begin anew
-    failed, plain = await asyncio.gather(
-        ask(client, n=4, structured_outputs=growing), ask(client), return_exceptions=True
-    )
-    assert isinstance(failed, openai.APIStatusError)
-    assert "too many states" in failed.message
-    assert isinstance(plain, ChatCompletion)
-    assert texts(plain) == alone
