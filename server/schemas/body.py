@@ -5,6 +5,7 @@ nothing is accepted and then ignored. A field that is not supported may still be
 value that means "off".
 """
 
+import json
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
@@ -32,7 +33,17 @@ def _is_same(a: object, b: object) -> bool:
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
+def _check_json(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    _check_unicode(text)
+    return value
+
+
 Text = Annotated[str, AfterValidator(_check_unicode)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(_check_json)]  # that can be written as text
 
 
 class Body(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from server.schemas.body import Body, Neutral, Text
+from server.schemas.body import Body, JsonObject, Neutral, Text
 from server.schemas.common import Stops
 from server.schemas.tools import MAX_TOOLS, ArgumentSchema, ToolName, check_choice, check_unique
 
@@ -42,7 +42,7 @@ class ToolUseBlock(Block):
     type: Literal["tool_use"]
     id: Text
     name: Text
-    input: dict[str, Any]
+    input: JsonObject
 
 
 def _as_blocks(value: object) -> object:

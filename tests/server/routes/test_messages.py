@@ -1,12 +1,21 @@
 """``/v1/messages`` as Anthropic defines it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.server.scripted import MAX_CONTEXT, SPECIAL, ScriptedModel, babbles, ids_of
+from server.settings import Settings
+from tests.server.scripted import (
+    MAX_CONTEXT,
+    SPECIAL,
+    ScriptedModel,
+    babbles,
+    ids_of,
+    make_settings,
+)
 
 URL = "/v1/messages"
 TURN: dict[str, Any] = {"role": "user", "content": "Hi"}
@@ -146,6 +155,7 @@ def wrong(error: httpx.Response, status: int = 400, kind: str = "invalid_request
 
 IMAGE = {"type": "image", "source": {"type": "url", "url": "http://x/y.png"}}
 USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
+HALF = {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": ["\ud800"]}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "r"}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 
@@ -164,6 +174,7 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
         ({"messages": [TURN, {"role": "assistant", "content": "I"}]}, "messages: the last turn"),
         ({"messages": [{"role": "user", "content": [USE]}]}, "messages[0]"),
         ({"messages": [{"role": "user", "content": [RESULT]}]}, "messages[0] must have"),
+        ({"messages": [{"role": "assistant", "content": [HALF]}]}, "lone surrogates"),
         ({"messages": [TURN, {"role": "assistant", "content": [USE]}, TURN]}, "messages[2] must"),
         (
             {
@@ -197,7 +208,9 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
 async def test_what_cannot_be_honoured_is_named(
     client: httpx.AsyncClient, fields: dict[str, Any], named: str
 ) -> None:
-    assert named in wrong(await client.post(URL, json=BODY | fields))
+    headers = {"content-type": "application/json"}
+    response = await client.post(URL, content=json.dumps(BODY | fields), headers=headers)
+    assert named in wrong(response)
 
 
 async def test_errors_have_the_shape_and_types_of_anthropic(client: httpx.AsyncClient) -> None:
@@ -217,3 +230,15 @@ async def test_a_failed_generation(client: httpx.AsyncClient, model: ScriptedMod
     *_, last = events(await client.post(URL, json=BODY | {"stream": True}))
     assert last["type"] == "error"
     assert last["error"]["type"] == "api_error"
+
+
+class TestKeys:
+    @pytest.fixture
+    def settings(self, folder: Path) -> Settings:
+        return make_settings(folder, api_key="secret")
+
+    async def test_a_key_comes_where_anthropic_puts_it(self, client: httpx.AsyncClient) -> None:
+        wrong(await client.post(URL, json=BODY), 401, "authentication_error")
+        response = await client.post(URL, json=BODY, headers={"x-api-key": "secret"})
+        assert response.status_code == 200
+        assert response.headers["request-id"] == response.headers["x-request-id"]

@@ -66,6 +66,7 @@ def test_what_a_client_keeps_of_an_answer_may_come_back() -> None:
         ([{"role": "assistant", "tool_calls": []}], "required, except beside tool_calls"),
         ([calls(tool_calls=[call("1", "[]")])], "text of a JSON object"),
         ([calls(tool_calls=[call("1", "{")])], "text of a JSON object"),
+        ([calls(tool_calls=[call("1", '{"a": NaN}')])], "text of a JSON object"),
         ([calls(tool_calls=[call("1", "[" * 100_000)])], "text of a JSON object"),
     ],
 )
