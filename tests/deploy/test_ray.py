@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.deploy.ray_cluster import (
+from benchmarks.ray_cluster import (
     LIMIT_SECONDS,
     URL,
     RayCluster,

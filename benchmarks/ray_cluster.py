@@ -1,4 +1,4 @@
-"""A Ray cluster on this machine, for tests and for the benchmark: options in, a URL out.
+"""A Ray cluster on this machine, for `make test-ray` and for a benchmark: options in, a URL out.
 
 Some of Ray's ports listen on every address: run it where the network is localhost alone, as
 ``make test-ray`` does. Processes are found by that network, so none of another cluster is.
@@ -7,11 +7,11 @@ Some of Ray's ports listen on every address: run it where the network is localho
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -26,7 +26,7 @@ class RayCluster:
         self._folder = folder
         self._targets = folder / "targets"
 
-    def deploy(self, **options: Any) -> None:
+    def deploy(self, **options: object) -> None:
         """Run the application with these options, in place of what runs, and wait for it."""
         from ray import serve
 
@@ -35,7 +35,7 @@ class RayCluster:
         fixed = {"metrics_folder": str(self._targets), "cache_dir": str(self._folder / "packed")}
         small = {"kv_cache_tokens": 8192}
         serve.run(build(ClusterOptions.model_validate(fixed | small | options)))
-        wait_until(lambda: self.num_running == int(options.get("replicas", 1)))
+        wait_until(lambda: self.num_running == options.get("replicas", 1))
 
     @property
     def num_running(self) -> int:
@@ -88,13 +88,14 @@ def ray_cluster(folder: Path) -> Iterator[RayCluster]:
     import ray
     from ray import serve
 
+    temporary = f"/tmp/ray-{os.getpid()}"  # sockets in it: their paths must be short
     ray.init(
         num_cpus=4,
         include_dashboard=False,
         object_store_memory=200 << 20,
         log_to_driver=False,
         _node_ip_address="127.0.0.1",
-        _temp_dir=f"/tmp/ray-{os.getpid()}",  # sockets in it: their paths must be short
+        _temp_dir=temporary,
     )
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": int(URL.rpartition(":")[2])})
@@ -102,3 +103,4 @@ def ray_cluster(folder: Path) -> Iterator[RayCluster]:
     finally:
         serve.shutdown()
         ray.shutdown()
+        shutil.rmtree(temporary, ignore_errors=True)
