@@ -1,23 +1,20 @@
 """The checkpoint's chat template: messages -> the text of a prompt, in jinja's sandbox.
 
 The template is code from the checkpoint: it may only read its variables, and what it raises is an
-answer to the client. Same environment and variables as ``transformers`` gives a template.
+answer to the client.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from jinja2 import Template, TemplateError, meta
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine import CheckpointError
 from server import tool_prompt
 from server.errors import InvalidRequestError
+from server.template_sandbox import TemplateSandbox, render
 from server.tools import Tool
 
 Message = Mapping[str, Any]  # role, content, perhaps name, tool_calls, tool_call_id
@@ -70,7 +67,8 @@ class ChatTemplate:
         if not source.takes_tools:
             messages, tools = tool_prompt.as_text(messages, tools), ()
         try:
-            return source.template.render(
+            return render(
+                source.template,
                 messages=messages,
                 tools=[tool.for_template() for tool in tools] or None,
                 add_generation_prompt=add_generation_prompt,
@@ -89,11 +87,14 @@ class Source:
     takes_tools: bool
 
     @classmethod
-    def compile(cls, text: str) -> "Source":
-        """Raises what jinja does."""
-        environment = _environment()
-        takes_tools = "tools" in meta.find_undeclared_variables(environment.parse(text))
-        return cls(environment.from_string(text), takes_tools)
+    def compile(cls, text: object) -> "Source":
+        """Raises what jinja does, and TypeError."""
+        if not isinstance(text, str):  # jinja would take the text of anything
+            raise TypeError(f"found {type(text).__name__}, expected a text")
+        sandbox = TemplateSandbox()
+        tree = sandbox.parse(text)
+        takes_tools = "tools" in meta.find_undeclared_variables(tree)
+        return cls(sandbox.compile_bounded(tree), takes_tools)
 
 
 def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
@@ -114,25 +115,3 @@ def _sources(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     files["tool_use"] = "additional_chat_templates/tool_use.jinja"
     paths = {name: folder / path for name, path in files.items()}
     return sources | {name: path.read_text() for name, path in paths.items() if path.is_file()}
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise_exception
-    environment.globals["strftime_now"] = _strftime_now
-    return environment
-
-
-def _raise_exception(message: str) -> NoReturn:
-    raise TemplateError(message)
-
-
-def _strftime_now(form: str) -> str:
-    return datetime.now().astimezone().strftime(form)
-
-
-def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)  # jinja's own escapes for HTML

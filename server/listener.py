@@ -5,10 +5,12 @@ import logging
 import ssl
 from time import monotonic
 from types import FrameType
+from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
+from starlette.types import ASGIApp
 
 from engine import ConfigError
 from server.dependencies import Services
@@ -36,7 +38,7 @@ class Server(uvicorn.Server):
         AppStatus.enable_automatic_graceful_drain = False
         self._services: Services = app.state.services
         self._stop_at: float | None = None  # monotonic seconds; set by the first signal
-        super().__init__(_config(app, settings))
+        super().__init__(make_config(app, settings, log_level=settings.log_level))
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether to stop: only a restart revives a dead engine."""
@@ -63,7 +65,7 @@ class Server(uvicorn.Server):
 
 
 def check_address(host: str, port: int) -> None:
-    """Raise ConfigError if the server, which listens once it has loaded, could not do so now."""
+    """Raise ConfigError if the server, which takes requests once it has loaded, could not now."""
 
     async def bind() -> None:
         loop = asyncio.get_running_loop()
@@ -98,7 +100,10 @@ def check_tls(settings: Settings) -> None:
         raise ConfigError(f"{error.filename}: {error.strerror}") from None
 
 
-def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def make_config(
+    app: ASGIApp, settings: Settings, *, log_level: str, lifespan: Literal["on", "off"] = "on"
+) -> uvicorn.Config:
+    """Where to listen, and the limits of a connection. log_level: of uvicorn's own messages."""
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -107,7 +112,9 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
+        lifespan=lifespan,
         log_config=None,  # ours is in place
+        log_level=log_level,
         access_log=False,  # so is that
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -55,12 +55,17 @@ class RequestLog:
         _log.log(level, "request", extra=exchange.extra())
 
 
+def request_id_of(scope: Scope) -> str:
+    """The request's own id, or a new one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
 class _Exchange:
     """One request and what is known of its response."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = self.request_id
         self.method: str = scope["method"]
         self.status: int | None = None

@@ -24,6 +24,7 @@ from engine.model.tensor_names import EMBEDDING, HEAD, expected_tensors
 
 WEIGHTS_FILE: Final = "model.safetensors"
 INDEX_FILE: Final = "model.safetensors.index.json"
+_OTHER_SUFFIXES: Final = (".bin", ".gguf", ".pt", ".pth", ".ckpt")  # most can hold code: never read
 _NEEDLESS_SUFFIX: Final = ".rotary_emb.inv_freq"
 
 
@@ -102,7 +103,7 @@ def _open_files(folder: Path) -> dict[str, SafetensorsFile]:
         file = SafetensorsFile(weights)
         return dict.fromkeys(file.tensors, file)
     if not index.exists():
-        others = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".gguf"))
+        others = sorted(path.name for path in folder.iterdir() if path.suffix in _OTHER_SUFFIXES)
         found = ", ".join(others) or "no weights"
         raise CheckpointError(f"{folder}: found {found}, expected {WEIGHTS_FILE} or {INDEX_FILE}")
     shard_names = _read_index(index)

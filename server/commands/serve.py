@@ -14,6 +14,7 @@ from server.app import create_app
 from server.commands.progress import progress_bar
 from server.commands.signals import ended_by_sigterm
 from server.listener import Server, check_address, check_tls
+from server.loading import answered_while_loading
 from server.sampling import SamplingDefaults
 from server.settings import Settings, option, variable
 from server.tokenizer import Tokenizer
@@ -53,7 +54,7 @@ def run(arguments: Namespace) -> int:
     check_address(settings.host, settings.port)
     check_tls(settings)
     auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
-    with ended_by_sigterm():
+    with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
     _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
     server = Server(app, settings)

@@ -151,8 +151,9 @@ def test_truncated_file(checkpoint: EditableCheckpoint, tmp_path: Path, num_byte
 def test_no_weights(checkpoint: EditableCheckpoint, tmp_path: Path) -> None:
     checkpoint.weights_file.unlink()
     assert_refused(checkpoint.folder, tmp_path / "cache", ["no weights", "model.safetensors"])
-    (checkpoint.folder / "pytorch_model.bin").touch()
-    assert_refused(checkpoint.folder, tmp_path / "cache", ["pytorch_model.bin"])
+    for name in ("pytorch_model.bin", "model.pt", "model.pth"):  # formats that can hold code
+        (checkpoint.folder / name).touch()
+        assert_refused(checkpoint.folder, tmp_path / "cache", [name, "expected model.safetensors"])
 
 
 def test_shards_load_as_one_file_does(checkpoint: EditableCheckpoint, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""``sterna serve`` around a model that fails on demand: run as a process, with serve's options.
+
+The text of a prompt says what happens to its batch: ``die``, ``hang``, ``nan`` or ``slow``.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from engine import AsyncEngine
+from engine.batch import BatchEntry, SampledToken
+from server.__main__ import main
+from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, ids_of, make_engine
+
+
+class FaultyModel(ScriptedModel):
+    """Babbles, a step every 10 ms, until one of the prompts says otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(babbles())
+
+    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+        """Compute a step, or fail to."""
+        time.sleep(0.01)
+        deeds = {self._deed(entry) for entry in batch if entry.request.num_output_tokens >= 3}
+        if "die" in deeds:
+            raise MemoryError("scripted")
+        if "hang" in deeds:
+            time.sleep(100 * LIMIT_SECONDS)
+        return super().run(batch)
+
+    def _sample(self, request: Any) -> SampledToken:
+        if request.num_output_tokens == 5 and b"nan" in self._prompt(request):
+            return SampledToken(None, 0.0)
+        return super()._sample(request)
+
+    def _deed(self, entry: BatchEntry) -> str:
+        prompt = self._prompt(entry.request)
+        return next((deed for deed in ("die", "hang") if deed.encode() in prompt), "")
+
+    def _prompt(self, request: Any) -> bytes:
+        ids = {ids_of(chr(code))[0]: code for code in range(97, 123)}
+        return bytes(ids.get(i, 32) for i in request.token_ids[: request.num_prompt_tokens])
+
+
+if __name__ == "__main__":
+    AsyncEngine.load = lambda config, progress=None: make_engine(FaultyModel())  # type: ignore
+    sys.exit(main(["serve", *sys.argv[1:]]))
