@@ -35,7 +35,7 @@ serve: $(VENV)/.native ## Serve MODEL (a folder or a hub id; none: the built-in 
 	$(BIN)/sterna serve $(MODEL) $(ARGS)
 
 test: $(VENV)/.native $(VENV)/.dev ## Run the tests
-	$(BIN)/python -m pytest -m "not slow and not network and not dashboards and not deploy and not eval and not image and not ray" $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
