@@ -9,7 +9,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
@@ -25,12 +24,12 @@ from engine.errors import ContextLengthError, EngineDeadError, EngineError, Requ
 from engine.facts import Footprint, ModelInfo
 from engine.guide import Guide
 from engine.load import load_engine
+from engine.mask_pool import MaskPool
 from engine.outputs import EngineStats, TokenOutput
 from engine.request import EnergyShare, Request, SamplingParams
 from engine.streams import Streams
 
 STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left
-MASK_THREADS = 2  # that compute what constraints allow, while the model runs
 
 T = TypeVar("T")
 
@@ -70,7 +69,7 @@ class AsyncEngine:
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
         self._streams = Streams()
-        self._masks = ThreadPoolExecutor(MASK_THREADS, "sterna-masks")  # starts none until needed
+        self._masks = MaskPool()
         self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_reason: str | None = None
@@ -129,7 +128,7 @@ class AsyncEngine:
         if self._thread.is_alive():
             self._inbox.put(_Stop())
             await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_SECONDS)
-        self._masks.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._masks.close)
         self._energy.sampler.stop()
 
     def check(self, num_prompt_tokens: int, max_tokens: int) -> None:

@@ -4,10 +4,9 @@ Masks are computed on other threads: as soon as a token is chosen, the matcher t
 the next mask, while the model computes the logits that the mask is for.
 """
 
-from concurrent.futures import Executor, Future
-
 from engine.constraint import Constraint, Matcher
-from engine.errors import ConstraintError, GenerationError
+from engine.errors import GenerationError
+from engine.mask_pool import MaskPool
 
 
 class Guide:
@@ -16,21 +15,21 @@ class Guide:
     Call ``failure`` before anything else is read: it waits for the job in flight.
     """
 
-    def __init__(self, constraint: Constraint, vocab_size: int, executor: Executor) -> None:
+    def __init__(self, constraint: Constraint, vocab_size: int, masks: MaskPool) -> None:
         self.mask = bytearray(4 * -(-vocab_size // 32))  # see ``Matcher.fill_mask``
         self.is_finished = False  # only a stop token may follow
-        self._executor = executor
+        self._masks = masks
         self._matcher: Matcher | None = None
-        self._job: Future[None] = executor.submit(self._start, constraint)
+        self._job = masks.submit(lambda: self._start(constraint))
 
     def advance(self, token_id: int) -> None:
         """Take a token that was allowed, and begin to compute the next mask. Does not wait."""
-        self._job = self._executor.submit(self._advance, token_id)
+        self._job = self._masks.submit(lambda: self._advance(token_id))
 
     def failure(self) -> GenerationError | None:
-        """Wait for the mask. Tells why there is none, if the matcher has raised."""
-        error = self._job.exception()
-        if error is None or isinstance(error, ConstraintError):
+        """Wait for the mask. Tells why there is none, if the matcher has raised or hangs."""
+        error = self._masks.wait(self._job)
+        if error is None or isinstance(error, GenerationError):
             return error
         return GenerationError(f"the constraint failed: {error!r}")
 

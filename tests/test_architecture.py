@@ -20,6 +20,7 @@ PURE = (
     "request",
     "constraint",
     "guide",
+    "mask_pool",
     "token_counts",
     "ranked_requests",
     "logprobs",

@@ -10,7 +10,6 @@ The reference backend does not promise this: torch sums in an order that depends
 
 import random
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -21,6 +20,7 @@ from engine.facts import Footprint
 from engine.guide import Guide
 from engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
 from engine.kv_cache import KVCache
+from engine.mask_pool import MaskPool
 from engine.model.bitnet import attention_shape, record
 from engine.model.weights import ModelWeights
 from engine.model_runner import ModelRunner
@@ -64,7 +64,7 @@ class Engine:
         max_logits = MAX_BATCH_REQUESTS + MAX_SCORED_ROWS
         self._program = NativeProgram(shape, num_threads, MAX_BATCH_TOKENS, max_logits, isa)
         self._vocab_size = weights.config.vocab_size
-        self._masks = ThreadPoolExecutor(2)
+        self._masks = MaskPool()
         assert self._program.isa == isa
         record(self._program, weights)
 

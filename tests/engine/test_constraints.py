@@ -5,10 +5,11 @@ Real kernels, and matchers whose rule can be checked token by token.
 
 import random
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from math import nan
+from threading import Event
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from engine.facts import Footprint
 from engine.guide import Guide
 from engine.kernels import CACHE_TOKENS, Program, create_program
 from engine.kv_cache import KVCache
+from engine.mask_pool import MaskPool
 from engine.model.bitnet import attention_shape, record
 from engine.model_runner import ModelRunner
 from engine.outputs import RequestFailed, TokenOutput
@@ -54,7 +56,12 @@ def make_request(name: str, prompt: list[int], max_tokens: int = 24, **values: A
     return Request(name, prompt, params, seed=int(name))
 
 
-def run(program: Program, requests: list[Request], rng: random.Random | None = None) -> Outputs:
+def run(
+    program: Program,
+    requests: list[Request],
+    rng: random.Random | None = None,
+    pool: MaskPool | None = None,
+) -> Outputs:
     """Run requests to their end; with rng, some are aborted on the way."""
     core = EngineCore(
         Scheduler(KVCache(NUM_BLOCKS, CACHE_TOKENS), 64, 8, 64),
@@ -62,7 +69,7 @@ def run(program: Program, requests: list[Request], rng: random.Random | None = N
         Footprint(0, 0, "", "", 1),
     )
     outputs: defaultdict[str, list[TokenOutput | RequestFailed]] = defaultdict(list)
-    with ThreadPoolExecutor(2) as masks:
+    with closing(pool or MaskPool()) as masks:
         for request in requests:
             if request.params.constraint:
                 request.guide = Guide(request.params.constraint, VOCAB_SIZE, masks)
@@ -152,6 +159,37 @@ def test_broken_constraint_fails_its_request_alone(
     assert reason in str(failed.error)
     for request in good:
         assert len(tokens(outputs[request.request_id])) == 24
+
+
+@pytest.mark.parametrize("num_hanging", [1, 3])
+def test_constraint_that_hangs_fails_its_request_alone(program: Program, num_hanging: int) -> None:
+    """Even when every thread hangs."""
+
+    def good() -> list[Request]:
+        rules = [None, even(VOCAB_SIZE), None, rising(), even(VOCAB_SIZE)]
+        return [make_request(str(i), [i], constraint=rule) for i, rule in enumerate(rules, 1)]
+
+    gate = Event()
+
+    def allows(_: int, so_far: list[int]) -> bool:
+        return len(so_far) < 3 or gate.wait()
+
+    bad = [
+        make_request(str(i), [i], constraint=Rule(VOCAB_SIZE, allows))
+        for i in range(6, 6 + num_hanging)
+    ]
+    alone = run(program, good())
+    try:
+        outputs = run(program, [*bad, *good()], pool=MaskPool(2, 0.05, 20))
+    finally:
+        gate.set()
+    for request in bad:
+        *before, failed = outputs.pop(request.request_id)
+        assert len(before) == 3
+        assert isinstance(failed, RequestFailed)
+        assert isinstance(failed.error, ConstraintError)
+    for name, expected in alone.items():
+        assert tokens(outputs[name]) == tokens(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,23 @@
 """A guide's masks are its matcher's, computed on another thread; what raises is told, not lost."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Event, get_ident
 
 import pytest
 
 from engine.errors import ConstraintError, GenerationError
 from engine.guide import Guide
+from engine.mask_pool import MaskPool
 from tests.engine.matchers import Rule, RuleMatcher, broken, even
 
 VOCAB_SIZE = 70  # three words, not all of the last
 
 
 @pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as executor:
-        yield executor
+def masks() -> Iterator[MaskPool]:
+    with closing(MaskPool()) as masks:
+        yield masks
 
 
 def allowed(guide: Guide) -> set[int]:
@@ -25,9 +26,9 @@ def allowed(guide: Guide) -> set[int]:
     return {v for v in range(96) if guide.mask[v // 8] >> v % 8 & 1}
 
 
-def test_mask_follows_the_tokens(executor: ThreadPoolExecutor) -> None:
+def test_mask_follows_the_tokens(masks: MaskPool) -> None:
     rising = Rule(VOCAB_SIZE, lambda token_id, tokens: token_id > max(tokens, default=-1), length=3)
-    guide = Guide(rising, VOCAB_SIZE, executor)
+    guide = Guide(rising, VOCAB_SIZE, masks)
     assert allowed(guide) == set(range(VOCAB_SIZE))
     guide.advance(5)
     assert allowed(guide) == set(range(6, VOCAB_SIZE))
@@ -39,10 +40,10 @@ def test_mask_follows_the_tokens(executor: ThreadPoolExecutor) -> None:
     assert guide.is_finished
 
 
-def test_engine_thread_does_not_wait_until_it_needs_the_mask(executor: ThreadPoolExecutor) -> None:
+def test_engine_thread_does_not_wait_until_it_needs_the_mask(masks: MaskPool) -> None:
     gate = Event()
     slow = Rule(VOCAB_SIZE, lambda token_id, _: gate.wait(60) and token_id == 3)
-    guide = Guide(slow, VOCAB_SIZE, executor)  # would never return, if it waited
+    guide = Guide(slow, VOCAB_SIZE, masks)  # would never return, if it waited
     gate.set()
     assert allowed(guide) == {3}
     assert isinstance(guide._matcher, RuleMatcher)
@@ -50,8 +51,8 @@ def test_engine_thread_does_not_wait_until_it_needs_the_mask(executor: ThreadPoo
 
 
 @pytest.mark.parametrize("after", [0, 1])
-def test_error_of_a_matcher_is_told(executor: ThreadPoolExecutor, after: int) -> None:
-    guide = Guide(broken(VOCAB_SIZE, after), VOCAB_SIZE, executor)
+def test_error_of_a_matcher_is_told(masks: MaskPool, after: int) -> None:
+    guide = Guide(broken(VOCAB_SIZE, after), VOCAB_SIZE, masks)
     if after:
         assert guide.failure() is None
         guide.advance(1)
@@ -60,16 +61,17 @@ def test_error_of_a_matcher_is_told(executor: ThreadPoolExecutor, after: int) ->
     assert str(error) == "the constraint failed: ValueError('the grammar is broken')"
 
 
-def test_fault_of_a_grammar_is_told_as_it_is(executor: ThreadPoolExecutor) -> None:
+def test_fault_of_a_grammar_is_told_as_it_is(masks: MaskPool) -> None:
     fault = ConstraintError("too complex")
 
     def allows(*_: object) -> bool:
         raise fault
 
-    assert Guide(Rule(VOCAB_SIZE, allows), VOCAB_SIZE, executor).failure() is fault
+    assert Guide(Rule(VOCAB_SIZE, allows), VOCAB_SIZE, masks).failure() is fault
 
 
-def test_token_that_the_matcher_refuses_is_an_error(executor: ThreadPoolExecutor) -> None:
-    guide = Guide(even(VOCAB_SIZE), VOCAB_SIZE, executor)
+def test_token_that_the_matcher_refuses_is_an_error(masks: MaskPool) -> None:
+    guide = Guide(even(VOCAB_SIZE), VOCAB_SIZE, masks)
+    assert guide.failure() is None
     guide.advance(3)
     assert "did not allow" in str(guide.failure())

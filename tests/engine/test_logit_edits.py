@@ -1,6 +1,6 @@
 """Penalties, biases and bans are vLLM's, by the formula written out once more in plain Python."""
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from engine.guide import Guide
 from engine.kernels import BANNED
 from engine.logit_edits import edit_logits
+from engine.mask_pool import MaskPool
 from engine.request import Request, SamplingParams
 from tests.engine.matchers import Rule, even
 
@@ -82,9 +83,9 @@ def test_stop_tokens_are_banned_until_there_are_min_tokens(
 
 def test_mask_bans_what_the_constraint_does_not_allow_even_with_a_bias() -> None:
     request = make_request(logit_bias={1: 100.0, 2: 50.0}, min_tokens=9)
-    with ThreadPoolExecutor(1) as executor:
-        request.guide = Guide(even(VOCAB_SIZE), VOCAB_SIZE, executor)
-    assert request.guide.failure() is None
+    with closing(MaskPool()) as masks:
+        request.guide = Guide(even(VOCAB_SIZE), VOCAB_SIZE, masks)
+        assert request.guide.failure() is None
     before, after = edited(request)
     assert after[2] == pytest.approx(before[2] + 50)
     for token_id in range(VOCAB_SIZE):
@@ -93,9 +94,9 @@ def test_mask_bans_what_the_constraint_does_not_allow_even_with_a_bias() -> None
 
 def test_constraint_at_its_end_allows_stop_tokens_alone() -> None:
     request = make_request(min_tokens=9)
-    with ThreadPoolExecutor(1) as executor:
-        request.guide = Guide(Rule(VOCAB_SIZE, lambda *_: True, length=0), VOCAB_SIZE, executor)
-    assert request.guide.failure() is None
+    with closing(MaskPool()) as masks:
+        request.guide = Guide(Rule(VOCAB_SIZE, lambda *_: True, length=0), VOCAB_SIZE, masks)
+        assert request.guide.failure() is None
     before, after = edited(request)
     for token_id in range(VOCAB_SIZE):
         assert after[token_id] == (before[token_id] if token_id in STOPS else BANNED)

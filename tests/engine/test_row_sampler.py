@@ -1,7 +1,7 @@
 """Rows are edited for the draw alone: what a request is told is the model's own distribution."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from engine.batch import SampledToken
 from engine.guide import Guide
 from engine.kernels import Program
+from engine.mask_pool import MaskPool
 from engine.request import FinishReason, Request, SamplingParams
 from engine.row_sampler import sample_rows
 from tests.engine.kernels.programs import BACKENDS, make_program
@@ -24,16 +25,16 @@ def program(request: pytest.FixtureRequest) -> Program:
 
 
 @pytest.fixture
-def masks() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
+def masks() -> Iterator[MaskPool]:
+    with closing(MaskPool()) as masks:
+        yield masks
 
 
 def make_logits(num_rows: int) -> np.ndarray:
     return np.random.default_rng(1).standard_normal((num_rows, VOCAB_SIZE)).astype(np.float32)
 
 
-def make_request(masks: ThreadPoolExecutor | None = None, **values: Any) -> Request:
+def make_request(masks: MaskPool | None = None, **values: Any) -> Request:
     values = {"max_tokens": 5, "temperature": 0.0} | values
     request = Request("r", [1, 2], SamplingParams(**values))
     if request.params.constraint:
@@ -65,7 +66,7 @@ def test_logprobs_are_of_the_model_s_own_distribution(program: Program) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_mask_does_not_hide_what_is_not_finite(
-    program: Program, masks: ThreadPoolExecutor, bad: float
+    program: Program, masks: MaskPool, bad: float
 ) -> None:
     """The bad logit's token is banned, so the draw would never meet it."""
     logits = make_logits(2)
