@@ -34,3 +34,11 @@ class SampledToken:
     top_logprobs: tuple[TokenLogprob, ...] = ()
     end: FinishReason = FinishReason.ERROR  # without a token
     failure: GenerationError | None = None  # the error; None: the model's output is not finite
+
+    @property
+    def result(self) -> int | FinishReason | None:
+        """What the scheduler is told: the token, or the end; None where no output is finite."""
+        if self.token_id is not None:
+            return self.token_id
+        is_finite = self.end is not FinishReason.ERROR or self.failure is not None
+        return self.end if is_finite else None

@@ -68,8 +68,7 @@ class EngineCore:
         self._note_first_run(batch)
         sampled = self._runner.run(batch)
         sampled_at = self._clock()
-        tokens = [token.end if token.token_id is None else token.token_id for token in sampled]
-        grown = self._scheduler.update(batch, tokens)
+        grown = self._scheduler.update(batch, [token.result for token in sampled])
         self._num_steps += 1
         self._step_tokens = self._step_tokens.plus(sum(entry.num_tokens for entry in batch))
         return [self._output(r, token, sampled_at) for r, token in zip(grown, sampled, strict=True)]

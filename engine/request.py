@@ -148,6 +148,8 @@ class Request:
 
     def num_scored(self, num_tokens: int) -> int:
         """How many of the next ``num_tokens`` pending tokens give a prompt token its logprob."""
+        if self.prompt_logprobs is None:
+            return 0
         end = min(self.num_computed_tokens + num_tokens, self.num_prompt_tokens - 1)
         return max(0, end - self.next_logits_position)
 

@@ -86,25 +86,28 @@ class Scheduler:
         return batch + self._admit(budget)
 
     def update(
-        self, batch: Sequence[BatchEntry], sampled: Sequence[int | FinishReason]
+        self, batch: Sequence[BatchEntry], sampled: Sequence[int | FinishReason | None]
     ) -> list[Request]:
         """Apply the result of a step: one token for each entry that samples, in order.
 
-        A reason in place of a token ends its request without one. Returns the requests that
-        sampled, in order.
+        A reason in place of a token ends its request without one. None stands for a token that
+        could not be chosen since its logits are not finite: it ends its request with ERROR, and
+        what the request has in the cache is not to be shared. Returns the requests that sampled,
+        in order.
         """
         grown = [entry.request for entry in batch if entry.samples]
         for entry in batch:
             self.cache.commit(entry.request, entry.num_tokens)
         for request, token in zip(grown, sampled, strict=True):
-            if isinstance(token, FinishReason):
-                if token is FinishReason.ERROR:
-                    self.cache.discard(request)
+            if token is None:
+                self.cache.discard(request)
+                self._finish(request, FinishReason.ERROR)
+            elif isinstance(token, FinishReason):
                 self._finish(request, token)
-                continue
-            request.append(token)
-            if request.finish_reason:
-                self._finish(request, request.finish_reason)
+            else:
+                request.append(token)
+                if request.finish_reason:
+                    self._finish(request, request.finish_reason)
         return grown
 
     def _prompt_budget(self) -> "PromptBudget":

@@ -29,16 +29,20 @@ class OperationCosts:
     head_per_row: int
     attention_per_context_token: int  # for each query token, over all layers
 
-    def of(self, entry: BatchEntry) -> Operations:
-        """Operations of an entry that is about to run.
+    def of(self, batch: Sequence[BatchEntry]) -> Operations:
+        """Operations of a batch that is about to run: in plain numbers, as it is every step.
 
-        Token i of the entry attends to all before it, and to itself.
+        Token i of an entry attends to all before it, and to itself.
         """
-        before, num_tokens = entry.request.num_computed_tokens, entry.num_tokens
-        context = num_tokens * before + num_tokens * (num_tokens + 1) // 2
+        num_tokens = num_rows = context = 0
+        for entry in batch:
+            num_tokens += entry.num_tokens
+            num_rows += entry.samples + entry.num_scored
+            context += entry.num_tokens * entry.request.num_computed_tokens
+            context += entry.num_tokens * (entry.num_tokens + 1) // 2
         return Operations(
             self.linear_per_token * num_tokens,
-            self.head_per_row * (entry.samples + entry.num_scored),
+            self.head_per_row * num_rows,
             self.attention_per_context_token * context,
         )
 
@@ -52,4 +56,4 @@ class OperationCounter:
 
     def count(self, batch: Sequence[BatchEntry]) -> None:
         """Count a step that is about to run."""
-        self.total = sum(map(self._costs.of, batch), self.total)
+        self.total += self._costs.of(batch)

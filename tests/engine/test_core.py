@@ -4,6 +4,7 @@ import pytest
 
 from engine.batch import BatchEntry, SampledToken
 from engine.core import EngineCore
+from engine.errors import ConstraintError
 from engine.facts import Footprint
 from engine.kv_cache import KVCache
 from engine.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
@@ -61,6 +62,20 @@ def test_request_without_finite_logits_fails_alone(core: EngineCore) -> None:
     assert output == TokenOutput("b", 100, -0.5, 0, None)
     assert core.step() == [TokenOutput("b", 101, -0.5, 0, FinishReason.LENGTH)]
     assert core.stats().kv_blocks_used == 0
+
+
+def test_failure_of_a_constraint_keeps_its_prefix_for_others(
+    core: EngineCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ConstraintError("no token is left")
+    failed = SampledToken(None, 0.0, failure=error)
+    prompt = list(range(20, 27))
+    core.add(make_request("a", prompt))
+    with monkeypatch.context() as patch:
+        patch.setattr(CountingRunner, "_sample", lambda *_: failed)
+        assert core.step() == [RequestFailed("a", error)]
+    core.add(make_request("b", prompt))
+    assert core.step() == [TokenOutput("b", 100, -0.5, 4, None)]
 
 
 def test_abort_of_an_unknown_or_finished_request_does_nothing(core: EngineCore) -> None:

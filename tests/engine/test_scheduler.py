@@ -1,3 +1,5 @@
+import pytest
+
 from engine.batch import BatchEntry
 from engine.kv_cache import KVCache
 from engine.request import FinishReason, Request, SamplingParams
@@ -199,19 +201,27 @@ def test_abort_frees_the_blocks_at_once_wherever_the_request_is() -> None:
     assert scheduler.schedule() == []
 
 
-def test_request_without_a_token_ends_with_error_and_its_blocks_are_not_shared() -> None:
+@pytest.mark.parametrize(
+    ("result", "num_cached"),
+    [(None, 0), (FinishReason.ERROR, 8)],
+    ids=["not finite", "another failure"],
+)
+def test_only_what_is_not_finite_is_not_shared(
+    result: FinishReason | None, num_cached: int
+) -> None:
+    """A constraint that fails must not take from others the prefix they have in common."""
     scheduler = make_scheduler(max_batch_tokens=20)
     bad, good = make_request("a", 9), make_request("b", 3)
     scheduler.add(bad)
     scheduler.add(good)
-    scheduler.update(scheduler.schedule(), [FinishReason.ERROR, 7])
+    scheduler.update(scheduler.schedule(), [result, 7])
     assert bad.finish_reason is FinishReason.ERROR
     assert bad.num_output_tokens == 0
     assert good.token_ids[-1] == 7
     again = make_request("a", 9)
     scheduler.add(again)
     step(scheduler)
-    assert again.num_cached_tokens == 0
+    assert again.num_cached_tokens == num_cached
 
 
 def test_lower_priority_goes_first_then_who_came_first() -> None:
