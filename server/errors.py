@@ -29,6 +29,7 @@ from server import messages_error
 
 _log = logging.getLogger(__name__)
 
+MAX_FOUND = 60  # characters of a value that a message quotes
 NO_RETRY = {"x-should-retry": "false"}  # the openai client would repeat what cannot succeed
 
 
@@ -210,7 +211,15 @@ def _of_validation(error: RequestValidationError) -> ApiError:
     if first["type"] == "extra_forbidden":
         return InvalidRequestError(f"{param} is not supported by this server.", param=param)
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] != "value_error":  # ours name what they mean
+        reason += _found(first["input"])
     return InvalidRequestError(f"{param}: {reason}.", param=param)
+
+
+def _found(value: object) -> str:
+    is_short = value is None or isinstance(value, int | float | str)
+    text = json.dumps(value) if is_short else ""
+    return f", found {text}" if 0 < len(text) <= MAX_FOUND else ""
 
 
 def _json_path(location: Sequence[str | int]) -> str:

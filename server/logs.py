@@ -5,6 +5,7 @@ A record carries its facts as ``extra={"fields": {...}}``, so that both forms sh
 
 import json
 import logging
+import re
 import sys
 import time
 
@@ -14,7 +15,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as a line; a traceback follows on further lines."""
-        fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
+        fields = "".join(f" {key}={_shown(value)}" for key, value in _fields(record).items())
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
         head = f"{_timestamp(record)} {record.levelname} {record.name}: {record.getMessage()}"
         return head + fields + trace
@@ -47,6 +48,12 @@ def configure(level: str, form: str) -> None:
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     return getattr(record, "fields", {})
+
+
+def _shown(value: object) -> str:
+    """As it is if that is one word, else quoted: a path may hold any character."""
+    text = str(value)
+    return text if re.fullmatch(r"[!#-~]+", text) else json.dumps(text)
 
 
 def _timestamp(record: logging.LogRecord) -> str:

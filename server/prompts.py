@@ -48,9 +48,7 @@ class PromptEncoder:
 
     async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
         """Token ids of a conversation. Raises InvalidRequestError."""
-        messages = for_template(body.messages)
-        tools = body.tool_use().shown
-        return await asyncio.to_thread(self._tokenizer.encode_chat, messages, tools)
+        return await asyncio.to_thread(self._encode_chat, body)
 
     async def completion_job(self, body: CompletionRequest) -> GenerationJob:
         """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""
@@ -103,6 +101,9 @@ class PromptEncoder:
             skips_special=body.skip_special_tokens is not False,
             lists_tokens=body.lists_tokens,
         )
+
+    def _encode_chat(self, body: ChatCompletionRequest) -> list[int]:
+        return self._tokenizer.encode_chat(for_template(body.messages), body.tool_use().shown)
 
     def _room_after(self, prompt: list[int]) -> int:
         """Tokens that the context leaves; at least 1, so that a check finds the prompt too long."""

@@ -5,6 +5,7 @@ Its sizes of requests and responses are left out: it takes them from a header th
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 DURATION_SECONDS = (0.1, 0.5, 1)
 FINE_DURATION_SECONDS = (
     0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30,
@@ -44,6 +45,7 @@ class HttpMetrics:
 
     def count(self, method: str, route: str, status: int | None, seconds: float) -> None:
         """Count a response; status None: it was never begun."""
+        method = method if method in METHODS else "other"  # clients can make up any number
         group = f"{status // 100}xx" if status else "none"
         self._requests.labels(method, route, str(status or "none")).inc()
         self._grouped.labels(route, method, group).inc()

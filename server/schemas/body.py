@@ -6,10 +6,12 @@ value that means "off".
 """
 
 import json
-from typing import Annotated, Any, ClassVar
+from itertools import islice
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+T = TypeVar("T")
 Neutral = dict[str, tuple[object, ...]]
 
 
@@ -44,6 +46,8 @@ def _check_json(value: dict[str, Any]) -> dict[str, Any]:
 
 Text = Annotated[str, AfterValidator(_check_unicode)]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_check_json)]  # that can be written as text
+# Checked up to the first item that is wrong: a megabyte of them would take seconds to describe.
+Items = Annotated[list[T], Field(fail_fast=True)]
 
 
 class Body(BaseModel):
@@ -60,9 +64,13 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
+        """Of names that no field has, one is left: enough to refuse them all."""
         if not isinstance(data, dict):
             return data
-        return {k: v for k, v in data.items() if not cls._is_off(k, v)}
+        names = {field.alias or name for name, field in cls.model_fields.items()}
+        unknown = (k for k, v in data.items() if k not in names and not cls._is_off(k, v))
+        kept = names | set(islice(unknown, 1))
+        return {name: value for name, value in data.items() if name in kept}
 
     @classmethod
     def _is_off(cls, name: str, value: object) -> bool:

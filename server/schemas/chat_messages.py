@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.schemas.body import Body, Neutral, Text
+from server.schemas.body import Body, Items, Neutral, Text
 
 
 class TextPart(Body):
@@ -38,7 +38,7 @@ def _check_arguments(text: str) -> str:
     return text
 
 
-Content = Annotated[list[TextPart], Field(min_length=1), BeforeValidator(_as_parts)]
+Content = Annotated[Items[TextPart], Field(min_length=1), BeforeValidator(_as_parts)]
 
 
 class EarlierFunction(Body):
@@ -82,7 +82,7 @@ class Message(Body):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     name: Text | None = None
-    tool_calls: list[EarlierCall] | None = None
+    tool_calls: Items[EarlierCall] | None = None
     content: Content | None = Field(None, validate_default=True)
     tool_call_id: Text | None = Field(None, validate_default=True)
 
@@ -132,30 +132,30 @@ def check_sequence(messages: Sequence[Message]) -> list[Message]:
 
     Raises ValueError that names the message.
     """
-    open_ids: list[str] = []
+    open_ids: dict[str, None] = {}  # in order: a set would not say which is the first
     for position, message in enumerate(messages):
         if message.role == "tool":
-            if message.tool_call_id not in open_ids:
+            if message.tool_call_id is None or message.tool_call_id not in open_ids:
                 raise ValueError(
                     f"messages[{position}] answers the call {message.tool_call_id!r}, "
                     "which the preceding turn of the assistant did not make or which is answered"
                 )
-            open_ids.remove(message.tool_call_id)
+            del open_ids[message.tool_call_id]
         elif open_ids:
             raise ValueError(
                 f"messages[{position}] comes before a message of role tool "
-                f"that answers the call {open_ids[0]!r}"
+                f"that answers the call {next(iter(open_ids))!r}"
             )
         else:
-            open_ids = message.call_ids
-            if len(set(open_ids)) < len(open_ids):
+            open_ids = dict.fromkeys(message.call_ids)
+            if len(open_ids) < len(message.call_ids):
                 raise ValueError(f"messages[{position}] has two calls with one id")
     if open_ids:
-        raise ValueError(f"no message of role tool answers the call {open_ids[0]!r}")
+        raise ValueError(f"no message of role tool answers the call {next(iter(open_ids))!r}")
     return list(messages)
 
 
-Messages = Annotated[list[Message], Field(min_length=1), AfterValidator(check_sequence)]
+Messages = Annotated[Items[Message], Field(min_length=1), AfterValidator(check_sequence)]
 
 
 def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:

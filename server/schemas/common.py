@@ -1,16 +1,18 @@
 """What the two generation endpoints share: how to generate, and what says nothing about it."""
 
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.schemas.body import Body, Neutral
+from server.schemas.body import Body, Items, Neutral
 from server.schemas.logprobs import MAX_LOGPROBS
 
 MAX_STOPS = 16
 MAX_CHOICES = 128
 SEED_LIMIT = 2**63
 MAX_DIGITS = 10  # of a token id
+MAX_BIAS = 100
 
 
 def _as_list(value: object) -> object:
@@ -18,13 +20,14 @@ def _as_list(value: object) -> object:
 
 
 def _by_token_id(value: object) -> object:
-    """JSON writes all keys as strings."""
+    """JSON writes all keys as strings. Of wrong biases one is left, which is enough to describe."""
     if not isinstance(value, dict):
         return value
     biases = {_token_id(str(key)): bias for key, bias in value.items()}
     if len(biases) < len(value):
         raise ValueError("names a token twice")
-    return biases
+    wrong = (item for item in biases.items() if not _is_bias(item[1]))
+    return dict(islice(wrong, 1)) or biases
 
 
 def _token_id(key: str) -> int:
@@ -33,9 +36,15 @@ def _token_id(key: str) -> int:
     return int(key)
 
 
+def _is_bias(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= MAX_BIAS
+
+
 Stop = Annotated[str, Field(min_length=1)]
-Stops = Annotated[list[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
-Bias = Annotated[float, Field(ge=-100, le=100)]
+Stops = Annotated[Items[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
+Bias = Annotated[float, Field(ge=-MAX_BIAS, le=MAX_BIAS)]
 LogitBias = Annotated[dict[int, Bias], BeforeValidator(_by_token_id)]
 
 
@@ -71,7 +80,7 @@ class SamplingFields(Body):
     priority: int | None = Field(None, ge=-(2**31), lt=2**31)
 
     stop: Stops | None = None
-    stop_token_ids: list[int] | None = None
+    stop_token_ids: Items[int] | None = None
     include_stop_str_in_output: bool | None = None
     ignore_eos: bool | None = None
     min_tokens: int | None = Field(None, ge=0)

@@ -11,13 +11,13 @@ from server.schemas.answer import (
     OptionalUsage,
     StopReason,
 )
-from server.schemas.body import Neutral, is_unicode
+from server.schemas.body import Items, Neutral, is_unicode
 from server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
 from server.schemas.structured_outputs import ConstrainedFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 
-Prompt = str | list[int]
+Prompt = str | Items[int]
 
 
 def _as_prompts(value: object) -> object:
@@ -39,7 +39,7 @@ class CompletionRequest(ConstrainedFields):
 
     neutral: ClassVar[Neutral] = ConstrainedFields.neutral | {"best_of": (1,), "suffix": ("",)}
 
-    prompt: Annotated[list[Prompt], BeforeValidator(_as_prompts)]
+    prompt: Annotated[Items[Prompt], BeforeValidator(_as_prompts)]
     max_tokens: int | None = Field(None, ge=0)
     logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
     echo: bool | None = None

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from server.schemas.body import Body, JsonObject, Neutral, Text
+from server.schemas.body import Body, Items, JsonObject, Neutral, Text
 from server.schemas.common import Stops
 from server.schemas.tools import MAX_TOOLS, ArgumentSchema, ToolName, check_choice, check_unique
 
@@ -49,7 +49,7 @@ def _as_blocks(value: object) -> object:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
-TextBlocks = Annotated[list[TextBlock], BeforeValidator(_as_blocks)]
+TextBlocks = Annotated[Items[TextBlock], BeforeValidator(_as_blocks)]
 
 
 class ToolResultBlock(Block):
@@ -70,7 +70,7 @@ class Turn(Body):
     """What one side has said. The system may also speak between turns."""
 
     role: Literal["user", "assistant", "system"]
-    content: Annotated[list[AnyBlock], Field(min_length=1), BeforeValidator(_as_blocks)]
+    content: Annotated[Items[AnyBlock], Field(min_length=1), BeforeValidator(_as_blocks)]
 
     @model_validator(mode="after")
     def _has_blocks_of_its_role(self) -> Self:
@@ -169,9 +169,9 @@ class CountTokensRequest(Body):
     }
 
     model: str
-    messages: Annotated[list[Turn], Field(min_length=1), AfterValidator(check_turns)]
+    messages: Annotated[Items[Turn], Field(min_length=1), AfterValidator(check_turns)]
     system: TextBlocks | None = None
-    tools: list[InputTool] | None = Field(None, max_length=MAX_TOOLS)
+    tools: Items[InputTool] | None = Field(None, max_length=MAX_TOOLS)
     tool_choice: Choice | None = None
     cache_control: dict[str, Any] | None = None
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from server.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
-from server.schemas.body import Body, Neutral, Text
+from server.schemas.body import Body, Items, Neutral, Text
 from server.schemas.common import SamplingFields
 
 
@@ -67,7 +67,7 @@ class StructuredOutputs(Body):
 
     json_: Annotated[dict[str, Any], BeforeValidator(_as_schema)] | None = Field(None, alias="json")
     regex: Text | None = None
-    choice: list[Annotated[Text, Field(min_length=1)]] | None = Field(None, min_length=1)
+    choice: Items[Annotated[Text, Field(min_length=1)]] | None = Field(None, min_length=1)
     grammar: Text | None = None
 
     def constraint(self) -> tuple[ConstraintSpec, str]:

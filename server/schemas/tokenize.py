@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from server.schemas.body import Body, Neutral, Text
+from server.schemas.body import Body, Items, Neutral, Text
 from server.schemas.chat_messages import Messages
 
 
@@ -52,7 +52,7 @@ class DetokenizeRequest(Body):
     """Which text these tokens are."""
 
     model: str | None = None
-    tokens: list[int]
+    tokens: Items[int]
 
 
 class DetokenizeResponse(BaseModel):

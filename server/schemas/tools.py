@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from server.schemas.body import Body, JsonObject, Text
+from server.schemas.body import Body, Items, JsonObject, Text
 from server.tools import Tool, ToolUse
 
 MAX_TOOLS = 128  # OpenAI's
@@ -94,7 +94,7 @@ class AllowedTools(Body):
     """Some of the tools, so that the list itself, which the model reads, need not change."""
 
     mode: Literal["auto", "required"]
-    tools: list[NamedTool] = Field(min_length=1)
+    tools: Items[NamedTool] = Field(min_length=1)
 
 
 class ToolChoice(Body):
@@ -139,7 +139,7 @@ Choice = ToolChoice | None
 class ToolFields(Body):
     """What a request says about tools."""
 
-    tools: list[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
+    tools: Items[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
     tool_choice: Annotated[ToolChoice, BeforeValidator(_as_object)] | None = Field(
         None, validate_default=True
     )

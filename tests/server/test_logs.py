@@ -21,6 +21,11 @@ def test_text() -> None:
     assert line == "2026-11-24T06:00:00.250Z INFO server: a b status=200 path=/v1"
 
 
+def test_a_path_cannot_pass_for_another_line_or_field() -> None:
+    line = TextFormatter().format(record(fields={"path": "/\nforged status=200", "status": 404}))
+    assert line.endswith(r' a b path="/\nforged status=200" status=404')
+
+
 def test_json_with_a_traceback_is_one_line() -> None:
     try:
         raise ZeroDivisionError("oops")

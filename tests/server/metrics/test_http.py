@@ -26,3 +26,11 @@ async def test_http_requests_are_counted_as_the_instrumentator_does(
     assert value(services, "http_requests_total", **handler, status="2xx") == 1
     assert value(services, "http_request_duration_seconds_count", **handler) == 1
     assert value(services, "http_request_duration_highr_seconds_count") == 2
+
+
+async def test_a_method_that_a_client_makes_up_is_no_label(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    await client.request("MADEUP", "/health")
+    ours = {"method": "other", "route": "/health", "status": "405"}
+    assert value(services, "sterna:http_requests_total", **ours) == 1
