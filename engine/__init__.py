@@ -24,7 +24,7 @@ from engine.logprobs import PromptLogprob, TokenLogprob
 from engine.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
 from engine.process_memory import ProcessMemory
 from engine.request import EnergyShare, FinishReason, SamplingParams
-from engine.synth import synthesize_checkpoint
+from engine.synth import shape_names, synthesize_checkpoint
 
 __all__ = [
     "ArithmeticModel",
@@ -59,5 +59,6 @@ __all__ = [
     "TokenTimes",
     "bench_kernels",
     "bench_model",
+    "shape_names",
     "synthesize_checkpoint",
 ]

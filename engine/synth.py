@@ -65,6 +65,11 @@ SHAPES: Final = {
 }
 
 
+def shape_names() -> list[str]:
+    """Name the shapes that can be had."""
+    return list(SHAPES)
+
+
 def shape_config(like: str) -> ModelConfig:
     """Return the configuration that a checkpoint of this shape has.
 

@@ -36,7 +36,7 @@ def _parser() -> ArgumentParser:
     synthesizing = commands.add_parser("synth", help="write a random checkpoint, for benchmarks")
     synth.add_arguments(synthesizing)
     synthesizing.set_defaults(run=synth.run)
-    benchmarking = commands.add_parser("bench", help="measure this machine, and us on it")
+    benchmarking = commands.add_parser("bench", help="measure this machine, and Sterna on it")
     bench.add_arguments(benchmarking)
     benchmarking.set_defaults(run=bench.run)
     return parser

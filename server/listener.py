@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import socket
 import ssl
+from collections.abc import Sequence
 from time import monotonic
 from types import FrameType
 from typing import Literal
@@ -38,7 +40,21 @@ class Server(uvicorn.Server):
         AppStatus.enable_automatic_graceful_drain = False
         self._services: Services = app.state.services
         self._stop_at: float | None = None  # monotonic seconds; set by the first signal
-        super().__init__(make_config(app, settings, log_level=settings.log_level))
+        super().__init__(make_config(app, settings))
+
+    def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
+        """Say where, in our own words: it is the line that people and programs wait for."""
+        settings = self._services.settings
+        scheme = "http" if settings.tls_cert_file is None else "https"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"{scheme}://{host}:{settings.port or listeners[0].getsockname()[1]}"
+        fields = {"model": settings.served_model_name[0]}
+        _log.info("running on %s (Ctrl+C stops it)", url, extra={"fields": fields})
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is left, and say that it is done."""
+        await super().shutdown(sockets)
+        _log.info("stopped")
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether to stop: only a restart revives a dead engine."""
@@ -101,9 +117,9 @@ def check_tls(settings: Settings) -> None:
 
 
 def make_config(
-    app: ASGIApp, settings: Settings, *, log_level: str, lifespan: Literal["on", "off"] = "on"
+    app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off"] = "on"
 ) -> uvicorn.Config:
-    """Where to listen, and the limits of a connection. log_level: of uvicorn's own messages."""
+    """Where to listen, and the limits of a connection."""
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -114,7 +130,7 @@ def make_config(
         ssl_keyfile=settings.tls_key_file,
         lifespan=lifespan,
         log_config=None,  # ours is in place
-        log_level=log_level,
+        log_level="error" if settings.log_level == "error" else "warning",  # the rest we say
         access_log=False,  # so is that
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

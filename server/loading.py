@@ -29,7 +29,7 @@ def answered_while_loading(settings: Settings) -> Iterator[None]:
     if settings.port == 0:
         yield
         return
-    config = make_config(answer, settings, lifespan="off", log_level="warning")
+    config = make_config(answer, settings, lifespan="off")
     server = _QuietServer(config)
     thread = Thread(target=server.run, name="sterna-loading", daemon=True)
     thread.start()

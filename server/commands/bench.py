@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from server.settings import Settings
 
 Figures = Mapping[str, Any]
 
+MAX_WIDTH = 120  # of a table, in characters
 ENERGY_SETTINGS = ("powercap_dir", "zeusd", "tdp_watts", "idle_watts")
 ENGINE_SETTINGS = ("threads", "kv_dtype", "head", *ENERGY_SETTINGS)  # options of ``bench model``
 FIXED = {  # whatever the environment says: what the measured batches need
@@ -155,13 +156,18 @@ def print_figures(figures: Figures, *, as_json: bool) -> None:
 
 
 def _table(rows: Sequence[Figures]) -> str:
+    """One line for each row; or, where that is too wide to read, one for each name."""
     names = list(rows[0])
     lines = [names, *([_text(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    )
+    table = _aligned(lines, str.rjust)
+    if table.index("\n") <= MAX_WIDTH:
+        return table
+    return _aligned(list(zip(*lines, strict=True)), str.ljust)
+
+
+def _aligned(lines: Sequence[Sequence[str]], pad: Callable[[str, int], str]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(pad, line, widths)).rstrip() for line in lines)
 
 
 def _text(value: object) -> str:

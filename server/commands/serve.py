@@ -1,6 +1,5 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
 
-import logging
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +17,6 @@ from server.loading import answered_while_loading
 from server.sampling import SamplingDefaults
 from server.settings import Settings, option, variable
 from server.tokenizer import Tokenizer
-
-_log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,6 +37,7 @@ def help_text(name: str) -> str:
     """What a setting is, its default, and its variable."""
     field = Settings.model_fields[name]
     default = "" if field.default in (None, ()) or field.default_factory else field.default
+    default = str(default).lower() if isinstance(default, bool) else default
     shown = f" (default: {default})" if default != "" else ""
     return f"{field.description}{shown} [{variable(name)}]"
 
@@ -56,7 +54,6 @@ def run(arguments: Namespace) -> int:
     auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
-    _log.info("serving", extra={"fields": {"model": settings.served_model_name[0]}})
     server = Server(app, settings)
     with suppress(KeyboardInterrupt):  # uvicorn repeats a second signal once all is closed
         server.run()

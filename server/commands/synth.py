@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from engine import synthesize_checkpoint
+from engine import shape_names, synthesize_checkpoint
 from server.commands.progress import progress_bar
 
 DEFAULT_SHAPE = "bitnet-b1.58-2B-4T"
@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--like",
         metavar="NAME",
         default=DEFAULT_SHAPE,
-        help=f"the model whose shape to take (default: {DEFAULT_SHAPE})",
+        help=f"whose shape to take: {', '.join(shape_names())} (default: {DEFAULT_SHAPE})",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random weights (default: 0)")
     parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")

@@ -66,6 +66,17 @@ async def test_a_table_names_the_objective_and_the_errors(
     assert "http 429: 1" in output
 
 
+async def test_a_table_too_wide_to_read_has_a_line_for_each_figure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with serve(Peer().app()) as url:
+        options = ["--clients", "1,2", "--requests-per-client", "1"]
+        assert await bench_http("--url", url, *options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert ["clients", "1", "2"] in [line.split() for line in lines]
+
+
 async def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert await bench_http("--url", "http://127.0.0.1:1") == 2
     error = capsys.readouterr().err

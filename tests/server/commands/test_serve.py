@@ -53,6 +53,8 @@ def test_a_signal_lets_a_stream_end(process: "subprocess.Popen[str]") -> None:
             *_, last, _ = lines
             assert last == "data: [DONE]"
     assert process.wait(LIMIT_SECONDS) == 0
+    assert process.stderr
+    assert process.stderr.read().endswith("server.listener: stopped\n")
 
 
 async def test_a_dead_engine_ends_the_server(

@@ -33,3 +33,9 @@ def test_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("sterna: error: unknown shape 'gpt-5', expected one of ")
+
+
+def test_help_names_the_shapes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["synth", "--help"])
+    assert "tiny" in capsys.readouterr().out
