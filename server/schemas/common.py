@@ -61,6 +61,14 @@ class StreamOptions(Body):
 class SamplingFields(Body):
     """How to generate: the same for chat and for completions. ``None``: the model's default."""
 
+    neutral: ClassVar[Neutral] = {  # what vllm-router writes into every request
+        "continue_final_message": (False,),
+        "include_reasoning": (True, False),  # nothing here reasons apart from its answer
+        "no_stop_trim": (False,),
+        "return_hidden_states": (False,),
+        "separate_reasoning": (True, False),
+        "stream_reasoning": (True, False),
+    }
     inert: ClassVar[frozenset[str]] = frozenset(
         {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
     )
