@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -26,9 +27,9 @@ END_SECONDS = 120.0
 class ServerProcess:
     """Started by the constructor; ``end`` or ``kill`` it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object] = OPTIONS) -> None:
         self.log_path = folder / "log"
-        options = [f"--{name}={value}" for name, value in OPTIONS.items()]
+        options = [f"--{name}={value}" for name, value in settings.items()]
         options.append(f"--cache-dir={folder / 'cache'}")
         with self.log_path.open("wb") as log:
             command = [sys.executable, "-m", "server", "serve", *options]
