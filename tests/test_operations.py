@@ -1,4 +1,7 @@
-"""docs/operations.md names every setting as it is; a failure prints the lines that belong there."""
+"""The documents for operators name every setting and every alert.
+
+A failure prints the lines that belong there.
+"""
 
 import re
 from pathlib import Path
@@ -9,6 +12,7 @@ from server.settings import Settings, option, variable
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
+MONITORING = (ROOT / "docs/monitoring.md").read_text()
 
 
 def row(name: str) -> str:
@@ -30,5 +34,5 @@ def test_every_setting_is_listed_as_it_is_and_no_other() -> None:
 def test_every_alert_is_explained() -> None:
     groups = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
-    explained = set(re.findall(r"^\| `(Sterna\w+)` \|", OPERATIONS, re.MULTILINE))
+    explained = set(re.findall(r"^\| `(Sterna\w+)` \|", MONITORING, re.MULTILINE))
     assert alerts == explained
