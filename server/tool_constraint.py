@@ -23,6 +23,7 @@ async def hold_to_tools(
     return replace(
         job,
         params=replace(job.params, constraint=await _compile(use, compiler)),
+        constraint_param="tools",
         stops=() if use.must_call else job.stops,
         stops_until=CALL_BEGIN,
     )

@@ -20,7 +20,7 @@ from tests.server.builtin import builtin_client
 
 MODEL = "small"
 GROWING = r"(.*a.{50}){20}"  # each character may begin anew: too many states after some
-MAX_TOKENS = 120
+MAX_TOKENS = 240
 MESSAGES: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "Describe a fox as JSON, please."}
 ]
@@ -65,6 +65,16 @@ def as_schema(pattern: str) -> Fields:
     return {"response_format": form}
 
 
+def as_tool(pattern: str) -> Fields:
+    parameters: Fields = {
+        "type": "object",
+        "properties": {"it": {"type": "string", "pattern": pattern}},
+    }
+    parameters |= {"required": ["it"], "additionalProperties": False}
+    function = {"name": "f", "parameters": parameters}
+    return {"tools": [{"type": "function", "function": function}], "tool_choice": "required"}
+
+
 def nothing_left() -> Fields:
     """The form allows one token, which ``min_tokens`` bans for now."""
     config = engine_config(resolve(Settings.load({}, environment={})))
@@ -79,9 +89,10 @@ def nothing_left() -> Fields:
     [
         ({"structured_outputs": {"regex": GROWING}}, "structured_outputs.regex", "too many states"),
         (as_schema(GROWING), "response_format.json_schema.schema", "too many states"),
+        (as_tool(f"^{GROWING}$"), "tools", "too many states"),
         (nothing_left(), "structured_outputs.choice", "no token is allowed to come next"),
     ],
-    ids=["regex", "schema", "nothing left"],
+    ids=["regex", "schema", "tool", "nothing left"],
 )
 async def test_it_is_the_request_that_is_wrong(
     client: openai.AsyncOpenAI, ask: Ask, fields: Fields, param: str, reason: str
