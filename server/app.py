@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from engine import ArithmeticModel, AsyncEngine, CheckpointError
-from server import auth, errors, openapi
+from server import auth, error_answers, openapi
 from server.admission import Admission
 from server.constraints import CompileLimits, ConstraintCompiler
 from server.dependencies import Services
@@ -55,7 +55,7 @@ def create_app(
     app.state.services = services
     for noun in (chat_completions, completions, messages, models, health, page, tokenize):
         app.include_router(noun.router)
-    errors.install(app)
+    error_answers.install(app)
     keys = auth.load_keys(settings)
     openapi.complete(app.openapi(), has_keys=bool(keys))
     _add_middleware(app, services, keys)

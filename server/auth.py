@@ -12,7 +12,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import ConfigError
-from server.errors import UnauthorizedError, render
+from server.error_answers import render
+from server.errors import UnauthorizedError
 from server.settings import Settings, option
 
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})

@@ -11,7 +11,8 @@ from contextlib import aclosing, contextmanager
 from time import monotonic
 
 from engine import AsyncEngine, ConstraintError
-from server.errors import ConstraintFailedError, TimedOutError, UnavailableError, as_api_error
+from server.error_answers import as_api_error
+from server.errors import ConstraintFailedError, TimedOutError, UnavailableError
 from server.job import GenerationJob
 from server.metrics import Metrics, PromptMeter
 from server.request_record import RequestRecord, current_record

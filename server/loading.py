@@ -9,7 +9,8 @@ import uvicorn
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from server.errors import UnavailableError, render
+from server.error_answers import render
+from server.errors import UnavailableError
 from server.listener import make_config
 from server.middleware import request_id_of
 from server.settings import Settings

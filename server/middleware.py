@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import messages_error
-from server.errors import as_api_error, render
+from server.error_answers import as_api_error, render
 from server.metrics import Metrics
 from server.request_record import RequestRecord, current_record
 

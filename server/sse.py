@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from server import messages_error
-from server.errors import ApiError, as_api_error
+from server.error_answers import as_api_error
+from server.errors import ApiError
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,17 +18,29 @@ from server.sampling import SamplingDefaults
 from server.settings import Settings, option, variable
 from server.tokenizer import Tokenizer
 
+GROUPS = {  # the help's titles, each by the setting that it begins with
+    "host": "where, and to whom",
+    "max_body_bytes": "limits of a connection",
+    "threads": "computing, and limits of the queue",
+    "powercap_dir": "energy",
+    "log_level": "log",
+}
+
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Make an option of every setting."""
+    """Make an option of every setting, in the order and the groups of the settings."""
+    parser.usage = "%(prog)s [OPTION VALUE]... [MODEL]"
+    group = parser.add_argument_group("what is served")
     for name in Settings.model_fields:
+        if name in GROUPS:
+            group = parser.add_argument_group(GROUPS[name])
         if name == "model":
-            parser.add_argument(name, nargs="?", metavar="MODEL", help=help_text(name))
+            group.add_argument(name, nargs="?", metavar="MODEL", help=help_text(name))
         else:
-            add_option(parser, name)
+            add_option(group, name)
 
 
-def add_option(parser: ArgumentParser, name: str) -> None:
+def add_option(parser: ArgumentParser | _ArgumentGroup, name: str) -> None:
     """Make an option of one setting; the settings themselves check the value."""
     parser.add_argument(option(name), metavar="VALUE", help=help_text(name))
 

@@ -8,6 +8,7 @@ import pytest
 
 from engine import AsyncEngine
 from server.__main__ import main
+from server.commands.serve import GROUPS
 from tests.server.scripted import make_folder
 
 
@@ -98,3 +99,13 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"sterna {version('sterna')}\n"
+
+
+def test_help_of_serve_has_a_group_for_each_concern(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    usage, *groups = capsys.readouterr().out.split("\n\n")
+    assert usage == "usage: sterna serve [OPTION VALUE]... [MODEL]"
+    options = {group.partition(":")[0]: group.count("  --") for group in groups}
+    assert set(options) >= {"what is served", *GROUPS.values()}
+    assert max(options.values()) <= 20

@@ -1,0 +1,130 @@
+"""Every exception -> what a client gets: status, headers, and a body in the shape of its API."""
+
+import json
+import logging
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from engine import ConstraintError, ContextLengthError, EngineDeadError, EngineError, RequestError
+from server import messages_error
+from server.errors import (
+    NO_RETRY,
+    ApiError,
+    ConstraintFailedError,
+    InvalidRequestError,
+    UnavailableError,
+)
+
+_log = logging.getLogger(__name__)
+
+MAX_FOUND = 60  # characters of a value that a message quotes
+UNREADABLE = "There was an error parsing the body"  # FastAPI, of any error but a JSONDecodeError
+
+
+def as_api_error(error: Exception) -> ApiError:
+    """Find the answer to an exception; what is not known becomes a 500 that tells no details."""
+    match error:
+        case ApiError():
+            return error
+        case RequestValidationError():
+            return _of_validation(error)
+        case HTTPException():
+            return _of_framework(error)
+        case EngineError():
+            return _of_engine(error)
+        case _:
+            return ApiError("The server failed to answer this request.", code="internal_error")
+
+
+class ErrorResponse(Response):
+    """The error in the shape of the API that was called, which shows when it is sent."""
+
+    media_type = "application/json"
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.body(), error.status, error.headers)
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        if scope["path"].startswith(messages_error.PATH):
+            request_id = scope.get("state", {}).get("request_id")
+            self.body = messages_error.body(self.status_code, self._error.message, request_id)
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+
+def render(error: ApiError) -> Response:
+    """The error as a response."""
+    return ErrorResponse(error)
+
+
+async def handle(_: Request, error: Exception) -> Response:
+    """Exception handler of the app, for all the types of ``install``."""
+    answer = as_api_error(error)
+    if answer.status >= 500:
+        _log.warning("%d: %s", answer.status, answer.message)
+    return render(answer)
+
+
+def install(app: FastAPI) -> None:
+    """Render every error that is raised on purpose; the middleware catches the others."""
+    for kind in (ApiError, EngineError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, handle)
+
+
+def _of_engine(error: EngineError) -> ApiError:
+    message = str(error)
+    match error:
+        case ContextLengthError():
+            code = "context_length_exceeded"
+            return InvalidRequestError(message, code=code, headers=NO_RETRY)
+        case RequestError():
+            return InvalidRequestError(message)
+        case ConstraintError():
+            return ConstraintFailedError(message)
+        case EngineDeadError():
+            return UnavailableError(message, code="engine_dead", headers=NO_RETRY)
+        case _:
+            return ApiError(message, code="generation_failed")
+
+
+def _of_validation(error: RequestValidationError) -> ApiError:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return InvalidRequestError(f"The body is not valid JSON: {first['ctx']['error']}.")
+    param = _json_path(first["loc"][1:])  # the first part says "body"
+    if not param:
+        return InvalidRequestError("The body must be a JSON object, with its content type.")
+    if first["type"] == "extra_forbidden":
+        return InvalidRequestError(f"{param} is not supported by this server.", param=param)
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] != "value_error":  # ours name what they mean
+        reason += _found(first["input"])
+    return InvalidRequestError(f"{param}: {reason}.", param=param)
+
+
+def _found(value: object) -> str:
+    is_short = value is None or isinstance(value, int | float | str)
+    text = json.dumps(value) if is_short else ""
+    return f", found {text}" if 0 < len(text) <= MAX_FOUND else ""
+
+
+def _json_path(location: Sequence[str | int]) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
+
+
+def _of_framework(error: HTTPException) -> ApiError:
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "There is nothing at this URL."
+    elif detail == UNREADABLE:
+        detail = "The body is not JSON in UTF-8, or has a number of thousands of digits."
+    kind = InvalidRequestError if error.status_code < 500 else ApiError
+    return kind(detail, status=error.status_code, headers=error.headers)
