@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.schemas.chat_completions import ChatCompletionRequest
+from server.schemas.message_blocks import ToolResultBlock, ToolUseBlock
 from server.schemas.messages import (
     Choice,
     CountTokensRequest,
     InputTool,
     MessagesRequest,
-    ToolResultBlock,
-    ToolUseBlock,
     Turn,
 )
 

@@ -12,65 +12,24 @@ from pydantic import (
     model_validator,
 )
 
-from server.schemas.body import Body, Items, JsonObject, Neutral, Text
+from server.schemas.body import Body, Items, Neutral, Text
 from server.schemas.common import Stops
+from server.schemas.message_blocks import (
+    AnyBlock,
+    TextBlock,
+    TextBlocks,
+    ToolResultBlock,
+    ToolUseBlock,
+    as_blocks,
+)
 from server.schemas.tools import MAX_TOOLS, ArgumentSchema, ToolName, check_choice, check_unique
-
-
-class Block(Body):
-    """Part of a turn. What to keep in a cache is a wish: ours keeps what it can by itself."""
-
-    inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
-
-    cache_control: dict[str, Any] | None = None
-
-
-class TextBlock(Block):
-    """Plain text."""
-
-    neutral: ClassVar[Neutral] = {"citations": ([],)}
-
-    type: Literal["text"]
-    text: Text
-
-
-class ToolUseBlock(Block):
-    """A call of an earlier turn, as the client got it."""
-
-    neutral: ClassVar[Neutral] = {"caller": ({"type": "direct"},), "toolset_name": ()}
-
-    type: Literal["tool_use"]
-    id: Text
-    name: Text
-    input: JsonObject
-
-
-def _as_blocks(value: object) -> object:
-    return [{"type": "text", "text": value}] if isinstance(value, str) else value
-
-
-TextBlocks = Annotated[Items[TextBlock], BeforeValidator(_as_blocks)]
-
-
-class ToolResultBlock(Block):
-    """What a call gave."""
-
-    neutral: ClassVar[Neutral] = {"toolset_name": ()}
-
-    type: Literal["tool_result"]
-    tool_use_id: Text
-    content: TextBlocks | None = None
-    is_error: bool | None = None
-
-
-AnyBlock = Annotated[TextBlock | ToolUseBlock | ToolResultBlock, Field(discriminator="type")]
 
 
 class Turn(Body):
     """What one side has said. The system may also speak between turns."""
 
     role: Literal["user", "assistant", "system"]
-    content: Annotated[Items[AnyBlock], Field(min_length=1), BeforeValidator(_as_blocks)]
+    content: Annotated[Items[AnyBlock], Field(min_length=1), BeforeValidator(as_blocks)]
 
     @model_validator(mode="after")
     def _has_blocks_of_its_role(self) -> Self:

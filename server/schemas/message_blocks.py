@@ -1,0 +1,57 @@
+"""Wire types of the parts of a turn that is sent to ``/v1/messages``."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from server.schemas.body import Body, Items, JsonObject, Neutral, Text
+
+
+class Block(Body):
+    """Part of a turn. What to keep in a cache is a wish: ours keeps what it can by itself."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+
+    cache_control: dict[str, Any] | None = None
+
+
+class TextBlock(Block):
+    """Plain text."""
+
+    neutral: ClassVar[Neutral] = {"citations": ([],)}
+
+    type: Literal["text"]
+    text: Text
+
+
+class ToolUseBlock(Block):
+    """A call of an earlier turn, as the client got it."""
+
+    neutral: ClassVar[Neutral] = {"caller": ({"type": "direct"},), "toolset_name": ()}
+
+    type: Literal["tool_use"]
+    id: Text
+    name: Text
+    input: JsonObject
+
+
+def as_blocks(value: object) -> object:
+    """A text is one block of it."""
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+TextBlocks = Annotated[Items[TextBlock], BeforeValidator(as_blocks)]
+
+
+class ToolResultBlock(Block):
+    """What a call gave."""
+
+    neutral: ClassVar[Neutral] = {"toolset_name": ()}
+
+    type: Literal["tool_result"]
+    tool_use_id: Text
+    content: TextBlocks | None = None
+    is_error: bool | None = None
+
+
+AnyBlock = Annotated[TextBlock | ToolUseBlock | ToolResultBlock, Field(discriminator="type")]
