@@ -53,7 +53,9 @@ class TextGenerator:
             for p in job.prompts
         ]
         tasks = [
-            asyncio.create_task(self._run(job, index, outbox, meters[index // job.num_choices]))
+            asyncio.create_task(
+                self._run(job, index, outbox, meters[index // job.num_choices], record)
+            )
             for index in range(job.num_sequences)
         ]
         try:
@@ -89,7 +91,12 @@ class TextGenerator:
                 timer.cancel()
 
     async def _run(
-        self, job: GenerationJob, index: int, outbox: "Outbox", prompt_meter: PromptMeter
+        self,
+        job: GenerationJob,
+        index: int,
+        outbox: "Outbox",
+        prompt_meter: PromptMeter,
+        record: RequestRecord,
     ) -> None:
         prompt = job.prompt_of(index)
         assembler = TextAssembler(job, index, self._tokenizer)
@@ -99,6 +106,7 @@ class TextGenerator:
                 async with aclosing(tokens):
                     async for token in tokens:
                         delta = assembler.add(token)
+                        record.start(token.times.scheduled_at)
                         meter.count_token(token, delta.finish_reason)
                         outbox.put(delta)
                         if delta.finish_reason:

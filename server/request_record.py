@@ -18,6 +18,7 @@ class RequestRecord:
         self._num_cached_tokens: dict[int, int] = {}  # by prompt
         self._num_choices = 1
         self._num_output_tokens = 0
+        self._seconds_to_start: float | None = None
         self._seconds_to_first_token: float | None = None
         self._ends: Counter[str] = Counter()  # finish reasons
         self._num_open = 0
@@ -28,6 +29,11 @@ class RequestRecord:
         self._num_prompt_tokens = sum(num_tokens)
         self._num_choices = num_choices
         self._num_open = len(num_tokens) * num_choices
+
+    def start(self, at: float) -> None:
+        """Note when a sequence was in a batch for the first time, in monotonic seconds."""
+        if self._seconds_to_start is None:
+            self._seconds_to_start = at - self._arrived_at
 
     def add(self, delta: TextDelta) -> None:
         """Note what the client is about to get."""
@@ -57,11 +63,12 @@ class RequestRecord:
         model = {} if self.model is None else {"model": self.model}
         if not self._ends:
             return dict(model)
-        first = self._seconds_to_first_token
+        start, first = self._seconds_to_start, self._seconds_to_first_token
         return model | {
             "prompt_tokens": self._num_prompt_tokens,
             "cached_tokens": sum(self._num_cached_tokens.values()),
             "output_tokens": self._num_output_tokens,
+            "queue_seconds": None if start is None else round(start, 4),
             "first_token_seconds": None if first is None else round(first, 4),
             "finish_reason": ",".join(sorted(self._ends)),
             **self._energy,

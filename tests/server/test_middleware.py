@@ -46,7 +46,7 @@ async def test_streams_have_an_id_too(client: httpx.AsyncClient) -> None:
 def logged(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
     (record,) = [r for r in caplog.records if r.name == "server.middleware"]
     fields: dict[str, object] = dict(record.__dict__["fields"])
-    for name in ("seconds", "first_token_seconds"):
+    for name in ("seconds", "queue_seconds", "first_token_seconds"):
         seconds = fields.pop(name, 0.0)
         assert isinstance(seconds, float) and seconds >= 0
     return fields
@@ -61,6 +61,9 @@ async def test_a_request_is_logged_once_it_has_ended(
     body = BODY | {"stream": stream, "n": 2, "prompt": "Once upon a time"}
     await client.post("/v1/completions", json=body, headers={"x-request-id": "mine"})
     await client.get("/health/live")  # would drown the others
+    (record,) = [r for r in caplog.records if r.name == "server.middleware"]
+    times = [record.__dict__["fields"][f"{name}seconds"] for name in ("queue_", "first_token_", "")]
+    assert 0 < times[0] <= times[1] <= times[2]
     assert logged(caplog) == {
         "request_id": "mine", "method": "POST", "path": "/v1/completions",
         "route": "/v1/completions", "status": 200, "model": "scripted", "prompt_tokens": 17,
