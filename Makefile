@@ -43,7 +43,7 @@ test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
 test-dashboards: $(VENV)/.native $(VENV)/.dev ## Check dashboards and alerts in a real Prometheus (which must be there)
 	@command -v prometheus >/dev/null || \
 	  { echo "make test-dashboards needs Prometheus: apt-get install --no-install-recommends prometheus" >&2; exit 1; }
-	$(BIN)/python -m pytest tests/dashboards $(ARGS)
+	$(BIN)/python -m pytest -m dashboards tests/dashboards $(ARGS)
 
 test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and check what is in deploy/
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)

@@ -41,8 +41,13 @@ class EnergySampler:
             self._tell_changes(told)
 
     def _tell_changes(self, told: dict[str, str]) -> None:
-        """Log how a source is doing, once for each way."""
-        for source in self._meter.report().sources:
-            if told.get(source.source) != source.status:
-                told[source.source] = source.status
-                logger.info("energy from %s: %s: %s", source.source, source.status, source.detail)
+        """Log in one line how sources are doing, each once for each way."""
+        changed = [
+            source
+            for source in self._meter.report().sources
+            if told.get(source.source) != source.status
+        ]
+        told.update({source.source: source.status for source in changed})
+        if changed:
+            states = (f"{source.source} {source.status} ({source.detail})" for source in changed)
+            logger.info("energy: %s", "; ".join(states))
