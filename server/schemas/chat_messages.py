@@ -38,7 +38,11 @@ def _check_arguments(text: str) -> str:
     return text
 
 
-Content = Annotated[Items[TextPart], Field(min_length=1), BeforeValidator(_as_parts)]
+Content = Annotated[
+    Items[TextPart],
+    Field(min_length=1),
+    BeforeValidator(_as_parts, json_schema_input_type=str | list[TextPart]),
+]
 
 
 class EarlierFunction(Body):

@@ -43,7 +43,11 @@ def _is_bias(value: object) -> bool:
 
 
 Stop = Annotated[str, Field(min_length=1)]
-Stops = Annotated[Items[Stop], Field(max_length=MAX_STOPS), BeforeValidator(_as_list)]
+Stops = Annotated[
+    Items[Stop],
+    Field(max_length=MAX_STOPS),
+    BeforeValidator(_as_list, json_schema_input_type=Stop | list[Stop]),
+]
 Bias = Annotated[float, Field(ge=-MAX_BIAS, le=MAX_BIAS)]
 LogitBias = Annotated[dict[int, Bias], BeforeValidator(_by_token_id)]
 

@@ -39,7 +39,10 @@ class CompletionRequest(ConstrainedFields):
 
     neutral: ClassVar[Neutral] = ConstrainedFields.neutral | {"best_of": (1,), "suffix": ("",)}
 
-    prompt: Annotated[Items[Prompt], BeforeValidator(_as_prompts)]
+    prompt: Annotated[
+        Items[Prompt],
+        BeforeValidator(_as_prompts, json_schema_input_type=Prompt | list[Prompt]),
+    ]
     max_tokens: int | None = Field(None, ge=0)
     logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
     echo: bool | None = None

@@ -40,7 +40,9 @@ def as_blocks(value: object) -> object:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
-TextBlocks = Annotated[Items[TextBlock], BeforeValidator(as_blocks)]
+TextBlocks = Annotated[
+    Items[TextBlock], BeforeValidator(as_blocks, json_schema_input_type=str | list[TextBlock])
+]
 
 
 class ToolResultBlock(Block):

@@ -29,7 +29,11 @@ class Turn(Body):
     """What one side has said. The system may also speak between turns."""
 
     role: Literal["user", "assistant", "system"]
-    content: Annotated[Items[AnyBlock], Field(min_length=1), BeforeValidator(as_blocks)]
+    content: Annotated[
+        Items[AnyBlock],
+        Field(min_length=1),
+        BeforeValidator(as_blocks, json_schema_input_type=str | list[AnyBlock]),
+    ]
 
     @model_validator(mode="after")
     def _has_blocks_of_its_role(self) -> Self:

@@ -136,13 +136,17 @@ Tools = list[FunctionTool] | None
 Choice = ToolChoice | None
 
 
+Word = Literal["none", "auto", "required"]
+
+
 class ToolFields(Body):
     """What a request says about tools."""
 
     tools: Items[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
-    tool_choice: Annotated[ToolChoice, BeforeValidator(_as_object)] | None = Field(
-        None, validate_default=True
-    )
+    tool_choice: (
+        Annotated[ToolChoice, BeforeValidator(_as_object, json_schema_input_type=Word | ToolChoice)]
+        | None
+    ) = Field(None, validate_default=True)
     parallel_tool_calls: bool | None = None
 
     @field_validator("tools")
