@@ -58,14 +58,21 @@ class StopFinder:
     """Cuts the text of one sequence before the first stop string, or (``keeps_stop``) after it.
 
     From ``until`` on, if that comes first, stop strings mean nothing: what follows is no prose.
+    With ``until_first``, only if nothing at all comes before it.
     """
 
     def __init__(
-        self, stops: Sequence[str], *, keeps_stop: bool = False, until: str | None = None
+        self,
+        stops: Sequence[str],
+        *,
+        keeps_stop: bool = False,
+        until: str | None = None,
+        until_first: bool = False,
     ) -> None:
         self._stops = stops
         self._keeps_stop = keeps_stop
         self._until = [until] if stops and until else []
+        self._until_first = until_first
         self._held = ""  # may be the beginning of a stop string, or of ``until``
         self.stop: str | None = None  # that was found
 
@@ -82,6 +89,8 @@ class StopFinder:
         if self.found:
             return ""
         self._held += text
+        if self._until_first and not all(map(self._begins_like, self._until)):
+            self._until = []
         stops = self._stops if counts else ()
         marks = [*stops, *self._until]
         found = [(at, mark) for mark in marks if (at := self._held.find(mark)) >= 0]
@@ -100,6 +109,10 @@ class StopFinder:
         """What was held back: no more text will complete a stop string. Empty once one is found."""
         held, self._held = self._held, ""
         return held
+
+    def _begins_like(self, mark: str) -> bool:
+        """Whether the held text begins with the mark, or is the beginning of it."""
+        return self._held.startswith(mark) or mark.startswith(self._held)
 
     def _num_claimed(self, marks: Sequence[str]) -> int:
         """Length of the longest end of the held text with which one of these begins."""

@@ -37,11 +37,14 @@ _OPTIONS_KEY: Final = "x-guidance"  # with which a schema would set these by its
 
 @dataclass(frozen=True, slots=True)
 class JsonSchema:
-    """A JSON value of a schema of draft 2020-12. None: any JSON object."""
+    """A JSON value of a schema of draft 2020-12. None: any JSON object.
+
+    None begins with a mark, so ``unlike`` changes nothing.
+    """
 
     schema: Mapping[str, Any] | None = None
 
-    def text(self) -> str:
+    def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         schema = {"type": "object"} if self.schema is None else dict(self.schema)
         _check_schema(schema)
@@ -54,10 +57,11 @@ class Regex:
 
     pattern: str
 
-    def text(self) -> str:
+    def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         _check_length("the pattern", self.pattern)
-        return LLMatcher.grammar_from_regex(self.pattern)
+        (grammar,) = json.loads(LLMatcher.grammar_from_regex(self.pattern))["grammars"]
+        return _one_lexeme(grammar["lark_grammar"].removeprefix("start: "), unlike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,11 @@ class Choice:
 
     choices: Sequence[str]
 
-    def text(self) -> str:
+    def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         if not all(self.choices) or not self.choices:
             raise ValueError("there must be a choice, and none may be empty")
-        # Upper case: one lexeme, so that thousands are as fast as a few.
-        return lark("start: CHOICE\nCHOICE: " + " | ".join(map(json.dumps, self.choices)))
+        return _one_lexeme(" | ".join(map(json.dumps, self.choices)), unlike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ class Grammar:
             return lark(any_to_lark(self.source))
         except Exception as error:  # GbnfToLarkError has no base of its own
             raise ValueError(f"neither a Lark grammar with start, nor GBNF: {error}") from None
+
+
+# An answer may be one of these, or else begin with a mark: ``unlike`` keeps their texts from that.
+# A Grammar can't be kept: a lexeme of it that begins like the mark would lose, whatever follows.
+Form = JsonSchema | Regex | Choice
 
 
 class ConstraintSpec(Protocol):
@@ -106,10 +114,20 @@ def json_rule(schema: Mapping[str, Any]) -> str:
     return "%json " + json.dumps({**schema, _OPTIONS_KEY: _JSON_OPTIONS})
 
 
-def lark(source: str) -> str:
-    """Return a Lark grammar as llguidance takes it, whatever it begins with."""
+def lark(source: str, **parts: str) -> str:
+    """Return a Lark grammar as llguidance takes it, whatever it begins with.
+
+    parts: grammars for llguidance that ``source`` has in it by their names, as ``@name``.
+    """
+    named = [json.loads(part)["grammars"][0] | {"name": name} for name, part in parts.items()]
     # Named as what it is: bare text that begins with a brace would be taken for such an object.
-    return json.dumps({"grammars": [{"lark_grammar": source}]})
+    return json.dumps({"grammars": [{"lark_grammar": source}, *named]})
+
+
+def _one_lexeme(terminal: str, unlike: str | None) -> str:
+    """Upper case makes one lexeme of it: thousands of choices are as fast as a few."""
+    exception = f" & ~({json.dumps(unlike)} /(.|\\n)*/)" if unlike else ""
+    return lark(f"start: TEXT\nTEXT: ({terminal}){exception}")
 
 
 def _check_length(name: str, text: str) -> None:

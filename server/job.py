@@ -20,6 +20,7 @@ class GenerationJob:
     arrived_at: float  # time.monotonic(), before the prompt was encoded
     constraint_param: str | None = None  # the field that asked for ``params.constraint``
     stops_until: str | None = None  # from this text on, stop strings mean nothing
+    stops_until_first: bool = False  # only if it is the first text of all
     keeps_stop: bool = False  # the text ends after a stop string or token, not before it
     skips_special: bool = True  # special tokens are no text
     lists_tokens: bool = False  # deltas carry their tokens

@@ -81,7 +81,12 @@ class TextAssembler:
         self._index = index
         decode = partial(tokenizer.decode, skip_special_tokens=job.skips_special)
         self._detokenizer = Detokenizer(decode, job.context_of(index))
-        self._stops = StopFinder(job.stops, keeps_stop=job.keeps_stop, until=job.stops_until)
+        self._stops = StopFinder(
+            job.stops,
+            keeps_stop=job.keeps_stop,
+            until=job.stops_until,
+            until_first=job.stops_until_first,
+        )
         self._num_tokens = 0
         echo = job.echo_of(index)
         # That came so far, before any stop string is looked for.

@@ -16,22 +16,26 @@ async def hold_to_tools(
 ) -> GenerationJob:
     """The job with valid calls only. Stop strings are for text: they would cut a call in two.
 
+    The job's own constraint, if it has one, is the form that ``use`` knows of.
+
     Raises InvalidRequestError.
     """
     if not use.allowed:
         return job
+    param = f"tools or {job.constraint_param}" if use.form else "tools"
     return replace(
         job,
-        params=replace(job.params, constraint=await _compile(use, compiler)),
-        constraint_param="tools",
+        params=replace(job.params, constraint=await _compile(use, compiler, param)),
+        constraint_param=param,
         stops=() if use.must_call else job.stops,
         stops_until=CALL_BEGIN,
+        stops_until_first=use.form is not None,
     )
 
 
-async def _compile(use: ToolUse, compiler: ConstraintCompiler) -> Constraint:
+async def _compile(use: ToolUse, compiler: ConstraintCompiler, param: str) -> Constraint:
     try:
-        return await compiler.compile(ToolCalls(use), "tools")
+        return await compiler.compile(ToolCalls(use), param)
     except InvalidRequestError:
         for tool in use.allowed:  # of one alone the error says more
             await compiler.compile(JsonSchema(tool.parameters), tool.param)

@@ -1,7 +1,8 @@
 """What the model may write when it may call tools, as a grammar: calls are valid by construction.
 
 Text is free until the mark of a call; from there to the end there are only calls, each with the
-name of a tool and arguments that follow its schema. ``tool_parser`` reads what this grammar allows.
+name of a tool and arguments that follow its schema. Where text must have a form, an answer is of
+that form or calls, and its beginning says which. ``tool_parser`` reads what this grammar allows.
 """
 
 import json
@@ -21,25 +22,28 @@ text_before_call[lazy]: TEXT {BEGIN}
 TEXT: /(.|\\n)*/
 """
 REQUIRED: Final = f"start: {BEGIN} call%s\n"
+EITHER: Final = f"start: {BEGIN} call%s | @form\n"
 MORE: Final = f" (/\\n?/ {BEGIN} call)*"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """Answers with calls of the tools that may be called; there is at least one."""
+    """Answers with calls of the tools that may be called; there is at least one such tool."""
 
     use: ToolUse
 
     def text(self) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
-        start = REQUIRED if self.use.must_call else AUTO
+        form = self.use.form
+        start = REQUIRED if self.use.must_call else EITHER if form else AUTO
+        parts = {"form": form.text(unlike=CALL_BEGIN)} if form else {}
         names = [f"call_{number}" for number in range(len(self.use.allowed))]
         rules = [
             start % (MORE if self.use.is_parallel else ""),
             f"call: /\\n?/ ({' | '.join(names)}) /\\n?/ {END}\n",
             *map(_rule, names, self.use.allowed),
         ]
-        return lark("".join(rules))
+        return lark("".join(rules), **parts)
 
 
 def _rule(name: str, tool: Tool) -> str:

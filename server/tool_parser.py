@@ -1,7 +1,8 @@
 """The text of one answer, piece by piece -> its text, and its calls with their arguments.
 
 Relies on the form that ``tool_grammar`` makes sure of. Nothing that may become the mark of a call
-is given out as text, and neither is the space before one.
+is given out as text, and neither is the space before one. Where text has a form, only an answer's
+beginning may be a mark: the string of a JSON value may hold one too.
 """
 
 import re
@@ -44,12 +45,14 @@ Piece = TextPiece | CallBegun | ArgumentsPiece
 class ToolParser:
     """Reads one answer. Without ``can_call``, all of it is text."""
 
-    def __init__(self, can_call: bool) -> None:
+    def __init__(self, can_call: bool, *, has_form: bool = False) -> None:
         self.num_calls = 0  # begun
         self._held = ""
         self._scanner = ObjectScanner()
         self._pieces: list[Piece] = []
-        self._step: Callable[[], bool] = self._text if can_call else self._only_text
+        self._step: Callable[[], bool] = self._only_text
+        if can_call:
+            self._step = self._first if has_form else self._text
 
     def push(self, text: str) -> list[Piece]:
         """What is certain after more of the answer."""
@@ -61,7 +64,7 @@ class ToolParser:
 
     def finish(self) -> list[Piece]:
         """What was held back. A call that the answer's end has cut stays as it is."""
-        is_text = self._step == self._text and not self.num_calls
+        is_text = self._step in (self._first, self._text) and not self.num_calls
         pieces: list[Piece] = [TextPiece(self._held)] if is_text and self._held else []
         self._held = ""
         return pieces
@@ -72,6 +75,14 @@ class ToolParser:
         return self._step == self._arguments
 
     # Each step reads from what is held, and says whether there may be more to read at once.
+
+    def _first(self) -> bool:
+        """Of an answer that is either calls or text of a form, its first characters tell."""
+        if self._held.startswith(CALL_BEGIN):
+            self._step = self._text
+        elif not CALL_BEGIN.startswith(self._held):
+            self._step = self._only_text
+        return self._step != self._first
 
     def _only_text(self) -> bool:
         self._give_text(self._held)
@@ -174,9 +185,9 @@ def fold(pieces: Sequence[Piece]) -> tuple[str, list[Call]]:
     return text, calls
 
 
-def parse(answer: str, *, can_call: bool) -> tuple[str, list[Call]]:
+def parse(answer: str, *, can_call: bool, has_form: bool = False) -> tuple[str, list[Call]]:
     """Text and calls of an answer that is all there."""
-    parser = ToolParser(can_call)
+    parser = ToolParser(can_call, has_form=has_form)
     text, calls = fold([*parser.push(answer), *parser.finish()])
     if parser.is_cut:
         calls[-1].is_complete = False

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from server.grammars import Form
+
 CALL_BEGIN, CALL_END = "<tool_call>", "</tool_call>"
 
 
@@ -36,3 +38,4 @@ class ToolUse:
     must_call: bool = False
     is_parallel: bool = True  # whether an answer may have several calls
     is_named: bool = False  # the client, not the model, has chosen the tool
+    form: Form | None = None  # of an answer that has no calls; None: free text

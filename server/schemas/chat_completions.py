@@ -1,9 +1,11 @@
 """Wire types of ``/v1/chat/completions``."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from server.grammars import Form
 from server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
@@ -15,8 +17,9 @@ from server.schemas.answer import (
 from server.schemas.body import Neutral
 from server.schemas.chat_messages import Messages
 from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
-from server.schemas.structured_outputs import ConstrainedFields
+from server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
 from server.schemas.tools import ToolCall, ToolChoice, ToolFields
+from server.tools import ToolUse
 
 
 class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fields come first
@@ -47,18 +50,26 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
 
     @field_validator("tool_choice")
     @classmethod
-    def _is_the_only_form(cls, value: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
+    def _fits_the_form(cls, value: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
         if not info.data.get("tools") or (value and value.type == "none"):
             return value
         if info.data.get("ignore_eos"):
             raise ValueError(
                 "must be none together with ignore_eos: calls end where they are whole"
             )
-        for name in ("response_format", "structured_outputs"):
-            field = info.data.get(name)
-            if field and field.constraint():
-                raise ValueError(f"must be none together with {name}")
+        outputs: StructuredOutputs | None = info.data.get("structured_outputs")
+        if outputs and outputs.grammar is not None and not (value and value.must_call):
+            raise ValueError(
+                "must be none, required or a tool together with structured_outputs.grammar: only "
+                "the other forms can be told apart from calls"
+            )
         return value
+
+    def tool_use(self) -> ToolUse:
+        """What the model is shown and may call, and the form of an answer that has no calls."""
+        use = super().tool_use()
+        form, _ = self.constraint() or (None, None)
+        return replace(use, form=form) if isinstance(form, Form) and not use.must_call else use
 
     @property
     def token_limit(self) -> int | None:

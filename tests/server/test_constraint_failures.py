@@ -90,9 +90,14 @@ def nothing_left() -> Fields:
         ({"structured_outputs": {"regex": GROWING}}, "structured_outputs.regex", "too many states"),
         (as_schema(GROWING), "response_format.json_schema.schema", "too many states"),
         (as_tool(f"^{GROWING}$"), "tools", "too many states"),
+        (
+            as_schema(GROWING) | as_tool("^a$") | {"tool_choice": "auto"},
+            "tools or response_format.json_schema.schema",
+            "too many states",
+        ),
         (nothing_left(), "structured_outputs.choice", "no token is allowed to come next"),
     ],
-    ids=["regex", "schema", "tool", "nothing left"],
+    ids=["regex", "schema", "tool", "tool and schema", "nothing left"],
 )
 async def test_it_is_the_request_that_is_wrong(
     client: openai.AsyncOpenAI, ask: Ask, fields: Fields, param: str, reason: str

@@ -144,6 +144,19 @@ def test_a_stop_string_before_the_mark_ends_the_text(size: int) -> None:
     assert (given, finder.finish(), finder.stop) == ("one ", "", "[")
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_mark_that_must_come_first_means_nothing_later(size: int) -> None:
+    def read(text: str) -> tuple[str, str | None]:
+        finder = StopFinder(["x"], until="[call]", until_first=True)
+        given = "".join(finder.push(text[at : at + size]) for at in range(0, len(text), size))
+        return given + finder.finish(), finder.stop
+
+    assert read("[call] x") == ("[call] x", None)
+    assert read("one [call] x") == ("one [call] ", "x")
+    assert read("[ca[call] x") == ("[ca[call] ", "x")
+    assert read("[ca") == ("[ca", None)
+
+
 def test_a_mark_counts_where_stop_strings_do_not_yet() -> None:
     finder = StopFinder(["x"], until="[call]")
     given = finder.push("x [ca", counts=False) + finder.push("ll] x")

@@ -1,7 +1,8 @@
-"""Whatever the model would like to write, calls are valid, and text before them is free."""
+"""Whatever the model would write, calls are valid; text before them is free, or has a form."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from random import Random
 
 import jsonschema
@@ -12,6 +13,7 @@ from tokenizers import Tokenizer
 from engine import Matcher
 from server.checkpoint import BUILTIN_FOLDER
 from server.detokenizer import REPLACEMENT
+from server.grammars import Choice, Form, JsonSchema, Regex
 from server.matchers import CompiledGrammar, Vocabulary
 from server.tool_grammar import ToolCalls
 from server.tool_parser import parse
@@ -42,8 +44,34 @@ SCHEMAS = {tool.name: tool.parameters for tool in TOOLS}
 CALL = '<tool_call>\n{"name": "stop", "arguments": {}}\n</tool_call>'
 
 
-def compiled(*, must_call: bool = False, is_parallel: bool = True) -> CompiledGrammar:
-    use = ToolUse(TOOLS, TOOLS, must_call, is_parallel)
+# Of each form what holds, and texts of it that could be taken for something else.
+SAYING = {
+    "type": "object",
+    "properties": {"say": {"type": "string", "maxLength": 30}},
+    "required": ["say"],
+    "additionalProperties": False,
+}
+CHOICES = ["<", "<tool_call", "<tool_box>", "yes", "a <tool_call>"]
+FORMS: dict[str, tuple[Form, Callable[[str], object], list[str]]] = {
+    "schema": (
+        JsonSchema(SAYING),
+        lambda text: jsonschema.validate(json.loads(text), SAYING),
+        ['{"say": "<tool_call>"}', '{"say": "a\\n<tool_call>\\n{"}'],
+    ),
+    "object": (JsonSchema(), json.loads, [json.dumps({"<tool_call>": CALL.replace("\n", "")})]),
+    "regex": (
+        Regex(r"[<a-z_/{]{0,12}(>[^\p{Cc}]{0,9})?"),
+        re.compile(r"[<a-z_/{]{0,12}(>.{0,9})?").fullmatch,
+        ["", "<", "<tool_call", "a>", "<b></b>", "<tool>", "</>{", "a><tool"],
+    ),
+    "choice": (Choice([*CHOICES, "<tool_call>?"]), CHOICES.index, CHOICES),
+}
+
+
+def compiled(
+    *, must_call: bool = False, is_parallel: bool = True, form: Form | None = None
+) -> CompiledGrammar:
+    use = ToolUse(TOOLS, TOOLS, must_call, is_parallel, form=form)
     return VOCABULARY.compile(ToolCalls(use).text())
 
 
@@ -98,6 +126,38 @@ def test_calls_that_chance_writes_are_valid(prefix: str) -> None:
         assert names or not has_ended
         seen |= set(names)
     assert seen == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_an_answer_that_chance_writes_is_calls_or_of_the_form(name: str) -> None:
+    form, validate, _ = FORMS[name]
+    grammar = compiled(form=form)
+    num_calls = num_texts = 0
+    for seed in range(80):
+        written, has_ended = walk(grammar.start(), "<tool_call>" if seed % 4 == 0 else "", seed)
+        text, calls = parse(written, can_call=True, has_form=True)
+        assert not (text and calls)
+        if calls:
+            num_calls += len(check(written))
+        elif has_ended:
+            assert validate(text) is not False, text
+            num_texts += 1
+    assert num_calls and num_texts
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_text_of_the_form_is_none_of_calls(name: str) -> None:
+    form, _, texts = FORMS[name]
+    grammar = compiled(form=form)
+    for text in texts:
+        matcher = grammar.start()
+        read(matcher, text)
+        assert END in allowed(matcher)
+        assert parse(text, can_call=True, has_form=True) == (text, [])
+    read(grammar.start(), f"{CALL}\n{CALL}")
+    for wrong in ("Hi", "<tool_call>?", f" {CALL}", f"{CALL}{texts[0]}x", f"{texts[-1]}{CALL}"):
+        with pytest.raises(AssertionError, match="is not allowed"):
+            read(grammar.start(), wrong)
 
 
 @pytest.mark.parametrize("must_call", [False, True])

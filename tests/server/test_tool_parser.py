@@ -12,8 +12,8 @@ OTHER = CALL.replace('"f"', '"g"')
 ANSWER = f"One moment.\n{CALL}\n{OTHER}"
 
 
-def read(answer: str, size: int) -> list[object]:
-    parser = ToolParser(can_call=True)
+def read(answer: str, size: int, *, has_form: bool = False) -> list[object]:
+    parser = ToolParser(can_call=True, has_form=has_form)
     pieces: list[object] = []
     for at in range(0, len(answer), size):
         pieces += parser.push(answer[at : at + size])
@@ -72,6 +72,21 @@ def test_random_texts_add_up() -> None:
     for _ in range(500):
         text = "".join(random.choices(["<tool_call", "<", " ", "\n", "a", "tool_call"], k=9))
         assert fold(read(text, random.randrange(1, 12))) == (text, [])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+@pytest.mark.parametrize("text", ["", "<", "<tool_call", "<tool_box>", " ", json.dumps([CALL])])
+def test_beside_a_form_only_the_first_characters_may_be_a_mark(text: str, size: int) -> None:
+    assert fold(read(text, size, has_form=True)) == (text, [])  # type: ignore[arg-type]
+    text, calls = fold(read(f"{CALL}\n{OTHER}", size, has_form=True))  # type: ignore[arg-type]
+    assert (text, [call.name for call in calls]) == ("", ["f", "g"])
+
+
+def test_text_of_a_form_is_given_as_soon_as_it_is_no_mark() -> None:
+    parser = ToolParser(can_call=True, has_form=True)
+    assert parser.push("<tool_") == []
+    assert parser.push("b <") == [TextPiece("<tool_b <")]
+    assert parser.push("tool_call> \n") == [TextPiece("tool_call> \n")]
 
 
 def test_a_call_that_is_cut_is_not_complete() -> None:

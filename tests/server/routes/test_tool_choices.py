@@ -24,6 +24,7 @@ BODY: dict[str, Any] = {
     "tools": [{"type": "function", "function": {"name": "f"}}],
     "max_tokens": 140,
 }
+FORM = {"response_format": {"type": "json_object"}}
 CALL = '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>'
 ANSWER = f"Yes <b.\n{CALL}\n{CALL}"
 
@@ -100,6 +101,31 @@ async def test_stop_strings_count_in_text_only(client: httpx.AsyncClient, stream
     assert await end("<b") == ("stop", "<b")
     assert await end("arguments") == ("tool_calls", None)
     assert await end("Yes", tool_choice="required") == ("tool_calls", None)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_beside_a_form_a_mark_counts_only_at_the_beginning(
+    client: httpx.AsyncClient, model: ScriptedModel, stream: bool
+) -> None:
+    """And with it, from where on stop strings mean nothing."""
+
+    async def answer(text: str, **fields: Any) -> tuple[str, list[str], str]:
+        model.reply = says(text)
+        body = BODY | FORM | {"stream": stream} | fields
+        response = await client.post(URL, json=body)
+        choices = chunks(response) if stream else response.json()["choices"]
+        said = [choice["delta" if stream else "message"] for choice in choices]
+        made = [call["function"] for gain in said for call in gain.get("tool_calls", ())]
+        names = [function["name"] for function in made if "name" in function]
+        content = "".join(gain.get("content") or "" for gain in said)
+        return content, names, choices[-1]["finish_reason"]
+
+    object_with_mark = json.dumps({"say": CALL})
+    assert await answer(object_with_mark) == (object_with_mark, [], "stop")
+    assert await answer(f"{CALL}\n{CALL}") == ("", ["f", "f"], "tool_calls")
+    cut = object_with_mark.partition("arguments")[0]
+    assert await answer(object_with_mark, stop=["arguments"]) == (cut, [], "stop")
+    assert await answer(CALL, stop=["arguments"]) == ("", ["f"], "tool_calls")
 
 
 async def test_a_call_that_a_token_has_cut_was_not_made(client: httpx.AsyncClient) -> None:
