@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -97,10 +97,24 @@ class AllowedTools(Body):
     tools: Items[NamedTool] = Field(min_length=1)
 
 
-class ToolChoice(Body):
-    """Whether to call, and what. The words ``none``, ``auto`` and ``required`` become a type."""
+class AllowedChoice(Body):
+    """A choice among some of the tools."""
 
-    type: Literal["none", "auto", "required", "function", "allowed_tools"]
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+Word = Literal["none", "auto", "required"]
+SentChoice = Word | Annotated[NamedTool | AllowedChoice, Field(discriminator="type")]
+
+
+class ToolChoice(Body):
+    """Whether to call, and what: any ``SentChoice``. A word has become a type.
+
+    One class, since an error of a union doesn't say just where it is.
+    """
+
+    type: Literal[Word, "function", "allowed_tools"]
     function: FunctionName | None = None
     allowed_tools: AllowedTools | None = None
 
@@ -129,6 +143,8 @@ class ToolChoice(Body):
 
 
 def _as_object(value: object) -> object:
+    if isinstance(value, dict) and value.get("type") in get_args(Word):
+        raise ValueError(f"{value['type']} is sent as a string, not as an object")
     return {"type": value} if isinstance(value, str) else value
 
 
@@ -136,16 +152,12 @@ Tools = list[FunctionTool] | None
 Choice = ToolChoice | None
 
 
-Word = Literal["none", "auto", "required"]
-
-
 class ToolFields(Body):
     """What a request says about tools."""
 
     tools: Items[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
     tool_choice: (
-        Annotated[ToolChoice, BeforeValidator(_as_object, json_schema_input_type=Word | ToolChoice)]
-        | None
+        Annotated[ToolChoice, BeforeValidator(_as_object, json_schema_input_type=SentChoice)] | None
     ) = Field(None, validate_default=True)
     parallel_tool_calls: bool | None = None
 

@@ -1,8 +1,10 @@
 """Which tools a request may state, and what its choice makes of them."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from server.schemas.tools import MAX_SCHEMA_CHARACTERS, MAX_TOOLS, NO_PARAMETERS, ToolFields
@@ -65,6 +67,42 @@ def test_without_tools_there_is_nothing_to_choose() -> None:
     bodies: list[dict[str, Any]] = [{}, {"tools": []}, {"tool_choice": "auto"}]
     for fields in [*bodies, {"parallel_tool_calls": False}]:
         assert not ToolFields.model_validate(fields).tool_use().shown
+
+
+NO_CHOICES: list[Any] = ["any", "function", 5, [], {}]
+CHOICES: list[tuple[Any, bool]] = [
+    *((word, True) for word in ("none", "auto", "required", None)),
+    (named("f"), True),
+    (ALLOWED, True),
+    *((wrong, False) for wrong in NO_CHOICES),
+    *(({"type": word}, False) for word in ("none", "auto", "required", "function", "any", 5)),
+    ({"type": "allowed_tools"}, False),
+    ({"type": "function", "allowed_tools": ALLOWED["allowed_tools"]}, False),
+    ({"type": "auto"} | {"function": {"name": "f"}}, False),
+    (named("f") | {"allowed_tools": ALLOWED["allowed_tools"]}, False),
+    (named("f") | {"more": 1}, False),
+    ({"type": "function", "function": {}}, False),
+    ({"type": "function", "function": {"name": "f", "more": 1}}, False),
+    ({"type": "allowed_tools", "allowed_tools": {"mode": "none", "tools": [named("g")]}}, False),
+    ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}, False),
+    ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": ["g"]}}, False),
+]
+
+
+@pytest.mark.parametrize(("choice", "is_valid"), CHOICES, ids=lambda value: str(value)[:60])
+def test_the_schema_of_a_choice_is_as_strict_as_its_validation(choice: Any, is_valid: bool) -> None:
+    body = {"tools": BOTH, "tool_choice": choice}
+    document = ToolFields.model_json_schema()
+    assert Draft202012Validator(document).is_valid(body) == is_valid
+    with nullcontext() if is_valid else pytest.raises(ValidationError):
+        ToolFields.model_validate(body)
+
+
+def test_a_generated_client_tells_choices_apart_by_their_type() -> None:
+    choice = ToolFields.model_json_schema()["properties"]["tool_choice"]
+    (union,) = [form for form in choice["anyOf"] if "oneOf" in form]
+    assert union["discriminator"]["propertyName"] == "type"
+    assert set(union["discriminator"]["mapping"]) == {"function", "allowed_tools"}
 
 
 LONG = {"type": "object", "description": "x" * MAX_SCHEMA_CHARACTERS}
