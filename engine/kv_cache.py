@@ -53,6 +53,8 @@ class KVCache:
     def extend(self, request: Request, num_tokens: int) -> bool:
         """Make room for the next ``num_tokens``. False, with nothing changed, if there is none."""
         missing = self._num_missing_blocks(request, num_tokens)
+        if missing <= 0:
+            return True
         if missing > self._pool.num_free:
             return False
         request.block_table.extend(self._pool.allocate(missing))

@@ -26,6 +26,9 @@ def build_step(batch: Sequence[BatchEntry]) -> Step:
     positions = np.arange(len(rows), dtype=np.int32) + (starts - query_starts[:-1])[rows]
     tables = _block_tables(batch)
     samples = np.array([entry.samples for entry in batch], np.bool_)
+    logit_rows = query_starts[1:][samples] - 1
+    if any(entry.num_scored for entry in batch):
+        logit_rows = np.concatenate([logit_rows, *_scoring_rows(batch, query_starts)])
     return Step(
         token_ids=np.fromiter(chain.from_iterable(map(_pending, batch)), np.int32, len(rows)),
         positions=positions,
@@ -33,9 +36,7 @@ def build_step(batch: Sequence[BatchEntry]) -> Step:
         block_tables=tables,
         query_starts=query_starts,
         context_lens=starts + num_tokens,
-        logit_rows=np.concatenate(
-            [query_starts[1:][samples] - 1, *_scoring_rows(batch, query_starts)]
-        ),
+        logit_rows=logit_rows,
     )
 
 
@@ -44,7 +45,7 @@ def _scoring_rows(batch: Sequence[BatchEntry], query_starts: Ints) -> list[Ints]
     rows = []
     for entry, start in zip(batch, query_starts.tolist(), strict=False):
         request = entry.request
-        if request.prompt_logprobs is not None and entry.num_scored:
+        if entry.num_scored:
             first = start + request.next_logits_position - request.num_computed_tokens
             rows.append(np.arange(first, first + entry.num_scored, dtype=np.int32))
     return rows

@@ -23,6 +23,7 @@ class RankedRequests:
         return len(self._sorted)
 
     def __iter__(self) -> Iterator[Request]:
+        """Most urgent first. ``pop_last`` may be called meanwhile, and nothing else."""
         return iter(self._sorted)
 
     def __contains__(self, request: Request) -> bool:

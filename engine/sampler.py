@@ -19,8 +19,14 @@ def build_sampling(requests: Sequence[Request]) -> Sampling:
         top_k=np.array([p.top_k for p in params], np.int32),
         top_p=np.array([p.top_p for p in params], np.float32),
         min_p=np.array([p.min_p for p in params], np.float32),
-        uniform=np.array([uniform(r.seed, r.num_output_tokens) for r in requests], np.float64),
+        uniform=np.array([_uniform_of(request) for request in requests], np.float64),
     )
+
+
+def _uniform_of(request: Request) -> float:
+    if request.params.temperature == 0.0:
+        return 0.0  # nothing is drawn
+    return uniform(request.seed, request.num_output_tokens)
 
 
 def uniform(seed: int, index: int) -> float:

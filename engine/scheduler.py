@@ -74,9 +74,7 @@ class Scheduler:
         """
         budget = self._prompt_budget()
         batch: list[BatchEntry] = []
-        for request in tuple(self.running):
-            if request not in self.running:
-                break  # preempted, as is every less urgent one
+        for request in self.running:  # preempting shortens it from its end, and so ends this early
             is_decoding = request.num_pending_tokens == 1
             num_tokens = 1 if is_decoding else budget.chunk(request)
             if num_tokens and self._make_room(request, num_tokens):

@@ -18,7 +18,7 @@ class MeteredRunner:
 
     def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
         """See ``Runner``."""
-        self._counter.count(batch)  # first: afterwards, a prompt has been scored
+        self._counter.count(batch)
         sampled = self._runner.run(batch)
         self._ledger.note(batch)
         return sampled

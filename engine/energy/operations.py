@@ -29,31 +29,32 @@ class OperationCosts:
     head_per_row: int
     attention_per_context_token: int  # for each query token, over all layers
 
-    def of(self, batch: Sequence[BatchEntry]) -> Operations:
-        """Operations of a batch that is about to run: in plain numbers, as it is every step.
-
-        Token i of an entry attends to all before it, and to itself.
-        """
-        num_tokens = num_rows = context = 0
-        for entry in batch:
-            num_tokens += entry.num_tokens
-            num_rows += entry.samples + entry.num_scored
-            context += entry.num_tokens * entry.request.num_computed_tokens
-            context += entry.num_tokens * (entry.num_tokens + 1) // 2
+    def of(self, num_tokens: int, num_rows: int, num_context: int) -> Operations:
+        """Operations of so many tokens, rows of logits, and pairs of a query and a key."""
         return Operations(
             self.linear_per_token * num_tokens,
             self.head_per_row * num_rows,
-            self.attention_per_context_token * context,
+            self.attention_per_context_token * num_context,
         )
 
 
 class OperationCounter:
-    """Counts the batches that it is shown. ``total`` may be read from any thread."""
+    """Counts the batches that it is shown, in plain numbers, as it does at every step."""
 
     def __init__(self, costs: OperationCosts) -> None:
         self._costs = costs
-        self.total = Operations()
+        self._num_tokens = self._num_rows = self._num_context = 0
+
+    @property
+    def total(self) -> Operations:
+        """All so far; from any thread, where a step may be counted in part."""
+        return self._costs.of(self._num_tokens, self._num_rows, self._num_context)
 
     def count(self, batch: Sequence[BatchEntry]) -> None:
-        """Count a step that is about to run."""
-        self.total += self._costs.of(batch)
+        """Count a step that is about to run: token i of an entry attends to all up to itself."""
+        for entry in batch:
+            num_tokens = entry.num_tokens
+            self._num_tokens += num_tokens
+            self._num_rows += entry.samples + entry.num_scored
+            self._num_context += num_tokens * entry.request.num_computed_tokens
+            self._num_context += num_tokens * (num_tokens + 1) // 2

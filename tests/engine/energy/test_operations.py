@@ -7,9 +7,15 @@ from engine.request import Request, SamplingParams
 COSTS = OperationCosts(linear_per_token=100, head_per_row=1000, attention_per_context_token=10)
 
 
+def count(*batch: BatchEntry) -> Operations:
+    counter = OperationCounter(COSTS)
+    counter.count(batch)
+    return counter.total
+
+
 def test_a_prompt_attends_to_all_before_each_token() -> None:
     request = Request("r", [1, 2, 3, 4], SamplingParams(max_tokens=1))
-    assert COSTS.of([BatchEntry(request, 4)]) == Operations(400, 1000, 10 * (1 + 2 + 3 + 4))
+    assert count(BatchEntry(request, 4)) == Operations(400, 1000, 10 * (1 + 2 + 3 + 4))
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 8])
@@ -26,4 +32,4 @@ def test_chunks_take_together_what_the_whole_takes(chunk: int) -> None:
 def test_a_prompt_that_is_scored_takes_more_rows_of_logits() -> None:
     """All but its last token score the one after them; the last gives the next token."""
     request = Request("r", [1, 2, 3, 4], SamplingParams(max_tokens=1, prompt_logprobs=0))
-    assert COSTS.of([BatchEntry(request, 4)]).head == 4 * 1000
+    assert count(BatchEntry(request, 4)).head == 4 * 1000
