@@ -25,7 +25,7 @@ class EnergyAccounting:
 
     async def settle(self) -> None:
         """Charge requests with what they have taken up to now, if it is measured."""
-        if any(source.status != "unavailable" for source in self.meter.report().sources):
+        if not self.meter.report().is_blind:
             await asyncio.to_thread(self.meter.sample)
 
     @property

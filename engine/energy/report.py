@@ -55,6 +55,11 @@ class EnergyReport:
     basis: EnergyBasis = EnergyBasis(None, "there is no source of energy")
 
     @property
+    def is_blind(self) -> bool:
+        """Whether there is nothing to read, as of the last try."""
+        return all(source.status == UNAVAILABLE for source in self.sources)
+
+    @property
     def processor_joules(self) -> float:
         """Joules of the processor and its memory since the start."""
         return sum(domain.joules for domain in self.domains if domain.domain != "gpu")

@@ -1,4 +1,7 @@
-"""The thread that has the meter read: at intervals, and whenever work begins or ends."""
+"""The thread that has the meter read: at intervals, and whenever work begins or ends.
+
+Where nothing can be read, it tries again at intervals only: to fail takes longer than a token.
+"""
 
 import logging
 from threading import Event, Thread
@@ -29,7 +32,8 @@ class EnergySampler:
 
     def note_work(self, is_busy: bool) -> None:
         """Note whether there is work: at each change a reading parts idle energy from active."""
-        if self._meter.ledger.note_work(is_busy):
+        is_new = self._meter.ledger.note_work(is_busy)
+        if is_new and not self._meter.report().is_blind:
             self._wake.set()
 
     def _run(self) -> None:

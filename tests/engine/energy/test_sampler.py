@@ -1,4 +1,5 @@
 import threading
+import time
 
 from engine.energy.meter import EnergyMeter
 from engine.energy.sampler import EnergySampler
@@ -27,6 +28,21 @@ def test_the_meter_is_read_at_intervals_and_at_the_end() -> None:
     for _ in range(5):
         assert source.was_read.acquire(timeout=LIMIT_SECONDS)
     sampler.stop()
+
+
+def test_what_cannot_be_read_is_not_tried_at_every_request() -> None:
+    """Short requests come hundreds of times a second, and each would pay for it."""
+    source = WatchedSource()
+    source.error = "not here"
+    sampler = EnergySampler(EnergyMeter([source]), NEVER_SECONDS)
+    assert source.was_read.acquire(timeout=LIMIT_SECONDS)
+    sampler.start()
+    for is_busy in (True, False) * 5:
+        sampler.note_work(is_busy)
+        time.sleep(0.01)  # for a thread that would read
+    sampler.stop()
+    assert source.was_read.acquire(timeout=LIMIT_SECONDS)  # the last reading
+    assert not source.was_read.acquire(blocking=False)
 
 
 def test_the_meter_is_read_when_work_begins_and_ends() -> None:
