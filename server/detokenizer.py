@@ -88,6 +88,8 @@ class StopFinder:
         """
         if self.found:
             return ""
+        if not self._stops:
+            return text
         self._held += text
         if self._until_first and not all(map(self._begins_like, self._until)):
             self._until = []

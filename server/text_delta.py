@@ -26,7 +26,7 @@ class TextToken:
     text_offset: int  # where it begins, in characters; if within one, where that one does
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as it is made for every token, and takes half the time so
 class TextDelta:
     """What a sequence has gained. The last one of a sequence has a finish reason.
 

@@ -6,6 +6,7 @@ value that means "off".
 """
 
 import json
+from functools import cache
 from itertools import islice
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -65,12 +66,17 @@ class Body(BaseModel):
     @classmethod
     def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
         """Of names that no field has, one is left: enough to refuse them all."""
-        if not isinstance(data, dict):
+        names = cls._names()
+        if not isinstance(data, dict) or data.keys() <= names:
             return data
-        names = {field.alias or name for name, field in cls.model_fields.items()}
         unknown = (k for k, v in data.items() if k not in names and not cls._is_off(k, v))
         kept = names | set(islice(unknown, 1))
         return {name: value for name, value in data.items() if name in kept}
+
+    @classmethod
+    @cache
+    def _names(cls) -> frozenset[str]:
+        return frozenset(field.alias or name for name, field in cls.model_fields.items())
 
     @classmethod
     def _is_off(cls, name: str, value: object) -> bool:
