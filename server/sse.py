@@ -1,5 +1,6 @@
 """Server-sent events: chunks -> lines, a sign of life while nothing comes, and the end."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -7,10 +8,13 @@ from typing import Protocol
 
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Message, Receive, Scope, Send
 
 from server import messages_error
 from server.error_answers import as_api_error
 from server.errors import ApiError
+from server.slow_reader import SendWatch
 
 _log = logging.getLogger(__name__)
 
@@ -87,13 +91,36 @@ def event_stream(
 
     A client that reads nothing for ``send_timeout_seconds`` is dropped.
     """
-    return EventSourceResponse(
-        _events(chunks, form),
-        sep="\n",
-        ping=ping_seconds,
-        ping_message_factory=form.ping,
-        send_timeout=send_timeout_seconds,
-    )
+    return _EventStream(_events(chunks, form), form, ping_seconds, send_timeout_seconds)
+
+
+class _EventStream(EventSourceResponse):
+    def __init__(
+        self,
+        events: AsyncIterator[ServerSentEvent],
+        form: EventForm,
+        ping_seconds: float,
+        send_timeout_seconds: float,
+    ) -> None:
+        super().__init__(events, sep="\n", ping=ping_seconds, ping_message_factory=form.ping)
+        self._send_timeout_seconds = send_timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond. Raises SendTimeoutError when the client reads nothing."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                watch = SendWatch(send, self._send_timeout_seconds, lambda: limit.reschedule(0.0))
+                try:
+                    await super().__call__(scope, receive, watch.send)
+                finally:
+                    watch.close()
+        except TimeoutError:
+            if limit.expired():
+                raise SendTimeoutError from None
+            raise
+
+    async def _send_with_timeout(self, send: Send, message: Message) -> None:
+        await send(message)  # without the scope that the library makes for each event's time limit
 
 
 async def _events(
