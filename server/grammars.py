@@ -60,7 +60,8 @@ class Regex:
     def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         _check_length("the pattern", self.pattern)
-        (grammar,) = json.loads(LLMatcher.grammar_from_regex(self.pattern))["grammars"]
+        pattern = self.pattern or "()"  # two slashes with nothing between them are a comment
+        (grammar,) = json.loads(LLMatcher.grammar_from_regex(pattern))["grammars"]
         return _one_lexeme(grammar["lark_grammar"].removeprefix("start: "), unlike)
 
 

@@ -1,6 +1,7 @@
 """What is asked of an answer is told to llguidance without a loophole, or refused."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -115,6 +116,26 @@ def test_a_pattern_holds_for_the_whole_text(vocabulary: Vocabulary) -> None:
     assert allows(vocabulary, grammar, "ab/12")
     assert not allows(vocabulary, grammar, "xab/12")
     assert not allows(vocabulary, grammar, "ab/")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "/", "a/b", "//", r"a\/", "\n", "/#\n", "(?i)x", "[/]", "a|/"]
+)
+def test_slashes_and_lines_in_a_pattern_are_its_own(vocabulary: Vocabulary, pattern: str) -> None:
+    texts = ["", "/", "a/b", "//", "a/", "\n", "/#\n", "X", "a", "b"]
+    expected = [text for text in texts if re.fullmatch(pattern, text)]
+    for unlike in (None, "<tool>"):
+        grammar = Regex(pattern).text(unlike)
+        assert [text for text in texts if allows(vocabulary, grammar, text)] == expected
+
+
+def test_what_begins_with_a_mark_can_be_left_out(vocabulary: Vocabulary) -> None:
+    texts = ["<", "<tool", "<tool>", "<tool>x", "<tool>\n", "x<tool>", "\n<tool>"]
+    expected = ["<", "<tool", "x<tool>", "\n<tool>"]
+    for form in (Regex(r"(.|\n)*"), Choice(texts)):
+        assert [text for text in texts if allows(vocabulary, form.text(), text)] == texts
+        grammar = form.text(unlike="<tool>")
+        assert [text for text in texts if allows(vocabulary, grammar, text)] == expected
 
 
 def test_a_grammar_is_lark_or_gbnf(vocabulary: Vocabulary) -> None:
