@@ -11,7 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 from playwright.async_api import Browser, async_playwright
 
-from tests.server.conftest import app, engine, folder, model, serve, settings
+from tests.server.conftest import app, engine, folder, model, settings
+from tests.server.serving import serve
 
 __all__ = ["app", "engine", "folder", "model", "settings"]
 

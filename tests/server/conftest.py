@@ -1,31 +1,28 @@
-"""One app around a scripted model, without a socket (``client``) and behind one (``base_url``)."""
+"""One app around a scripted model, without a socket (``client``) and behind one (``base_url``).
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+And for all tests together one with the built-in model (``builtin``).
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import openai
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from engine import AsyncEngine
-from server.app import create_app
-from server.checkpoint import resolve
-from server.commands.serve import engine_config
 from server.dependencies import Services
-from server.sampling import SamplingDefaults
 from server.settings import Settings
-from server.tokenizer import Tokenizer
 from tests.server.scripted import (
-    LIMIT_SECONDS,
     ScriptedModel,
+    make_app,
     make_engine,
     make_folder,
     make_settings,
     says,
 )
+from tests.server.serving import openai_client, real_app, serve, serve_in_thread
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +47,7 @@ def engine(model: ScriptedModel) -> AsyncEngine:
 
 @pytest.fixture
 def app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:
-    return create_app(settings, engine, Tokenizer.load(folder), SamplingDefaults.load(folder))
+    return make_app(folder, settings, engine)
 
 
 @pytest.fixture
@@ -77,29 +74,16 @@ async def base_url(app: FastAPI) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.fixture
-async def builtin_url(tmp_path: Path) -> AsyncIterator[str]:
-    """Where the built-in model is served, by the real engine."""
-    options = {"threads": 1, "kv_cache_tokens": 4096, "cache_dir": tmp_path}
-    settings = resolve(Settings.load(options, environment={}))
-    config = engine_config(settings)
-    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
-    async with serve(create_app(settings, engine, tokenizer, SamplingDefaults())) as url:
+@pytest.fixture(scope="session")
+def builtin_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the built-in model is served to all tests: what one asks for, no other notices."""
+    app = real_app(kv_cache_tokens=4096, cache_dir=tmp_path_factory.mktemp("builtin"))
+    with serve_in_thread(app) as url:
         yield url
 
 
-@asynccontextmanager
-async def serve(app: FastAPI) -> AsyncIterator[str]:
-    """Run an app behind a real socket, in this event loop."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not server.started:
-            await asyncio.sleep(0.001)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
+@pytest.fixture
+async def builtin(builtin_url: str) -> AsyncIterator[openai.AsyncOpenAI]:
+    """A client of the built-in model."""
+    async with openai_client(builtin_url) as client:
+        yield client

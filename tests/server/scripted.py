@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tokenizers import Tokenizer
+from fastapi import FastAPI
+from tokenizers import Tokenizer as Encoder
 
 from engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
 from engine.batch import BatchEntry, SampledToken
@@ -19,7 +20,10 @@ from engine.kv_cache import KVCache
 from engine.request import Request
 from engine.scheduler import Scheduler
 from engine.synth_tokenizer import special_tokens, write_tokenizer
+from server.app import create_app
+from server.sampling import SamplingDefaults
 from server.settings import Settings
+from server.tokenizer import Tokenizer
 
 VOCAB_SIZE = 320
 SPECIAL = special_tokens(VOCAB_SIZE)
@@ -32,10 +36,10 @@ Reply = Callable[[Sequence[int], SamplingParams], Sequence[int]]
 
 
 @cache
-def tokenizer() -> Tokenizer:
+def tokenizer() -> Encoder:
     """The tokenizer of ``make_folder``."""
     with TemporaryDirectory() as folder:
-        return Tokenizer.from_file(str(make_folder(Path(folder)) / "tokenizer.json"))
+        return Encoder.from_file(str(make_folder(Path(folder)) / "tokenizer.json"))
 
 
 def ids_of(text: str) -> list[int]:
@@ -97,6 +101,11 @@ def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncE
     core = EngineCore(scheduler, model, Footprint(1000, 2000, "none", "scripted", 1))
     eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
     return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0), energy)
+
+
+def make_app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:
+    """The app around such an engine."""
+    return create_app(settings, engine, Tokenizer.load(folder), SamplingDefaults.load(folder))
 
 
 def make_folder(folder: Path) -> Path:

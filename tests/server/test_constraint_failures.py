@@ -4,21 +4,18 @@ Through a stock openai client, from the built-in model.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from server.checkpoint import resolve
+from server.checkpoint import BUILTIN_NAME, resolve
 from server.commands.serve import engine_config
 from server.settings import Settings
 from server.tokenizer import Tokenizer
-from tests.server.builtin import builtin_client
 
-MODEL = "small"
 GROWING = r"(.*a.{50}){20}"  # each character may begin anew: too many states after some
 MAX_TOKENS = 240
 MESSAGES: list[ChatCompletionMessageParam] = [
@@ -30,21 +27,20 @@ Ask = Callable[[openai.AsyncOpenAI, Fields], Awaitable[list[str]]]
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with builtin_client(MODEL, tmp_path) as client:
-        yield client
+def client(builtin: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
+    return builtin
 
 
 async def whole(client: openai.AsyncOpenAI, extra: Fields) -> list[str]:
     answer = await client.chat.completions.create(
-        model=MODEL, messages=MESSAGES, seed=0, n=4, max_tokens=MAX_TOKENS, extra_body=extra
+        model=BUILTIN_NAME, messages=MESSAGES, seed=0, n=4, max_tokens=MAX_TOKENS, extra_body=extra
     )
     return [choice.message.content or "" for choice in answer.choices]
 
 
 async def streamed(client: openai.AsyncOpenAI, extra: Fields) -> list[str]:
     stream = await client.chat.completions.create(
-        model=MODEL,
+        model=BUILTIN_NAME,
         messages=MESSAGES,
         seed=0,
         n=4,

@@ -16,16 +16,23 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from server.settings import Settings
-from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, make_settings, says
-from tests.server.threaded import make_app, served
+from tests.server.scripted import (
+    LIMIT_SECONDS,
+    ScriptedModel,
+    make_app,
+    make_engine,
+    make_settings,
+    says,
+)
+from tests.server.serving import serve_in_thread
 
 NOT_ASKED = [positive_data_acceptance, negative_data_rejection, unsupported_method]
 
 
 @pytest.fixture(scope="module")
 def api(folder: Path) -> Iterator[Any]:
-    app = make_app(folder, make_settings(folder), ScriptedModel(says("Hello there!")))
-    with served(app) as url:
+    engine = make_engine(ScriptedModel(says("Hello there!")))
+    with serve_in_thread(make_app(folder, make_settings(folder), engine)) as url:
         document = schemathesis.openapi.from_url(f"{url}/openapi.json")
         document.config.generation.allow_x00 = False
         yield document

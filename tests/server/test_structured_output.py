@@ -6,8 +6,6 @@ Through a stock openai client, which checks the shape of every response by itsel
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
@@ -17,9 +15,8 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from pydantic import BaseModel
 
-from tests.server.builtin import builtin_client
+from server.checkpoint import BUILTIN_NAME
 
-MODEL = "small"
 MESSAGES: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "Describe a fox as JSON, please."}
 ]
@@ -35,16 +32,15 @@ class Animal(BaseModel):
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with builtin_client(MODEL, tmp_path) as client:
-        yield client
+def client(builtin: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
+    return builtin
 
 
 async def ask(client: openai.AsyncOpenAI, seed: int = 0, **fields: Any) -> ChatCompletion:
     extra = {name: fields.pop(name) for name in ("structured_outputs",) if name in fields}
     fields = {"max_tokens": MAX_TOKENS, "temperature": 1} | fields
     answer: ChatCompletion = await client.chat.completions.create(
-        model=MODEL, messages=MESSAGES, seed=seed, extra_body=extra, **fields
+        model=BUILTIN_NAME, messages=MESSAGES, seed=seed, extra_body=extra, **fields
     )
     return answer
 
@@ -142,7 +138,7 @@ async def test_a_grammar_derives_the_text(client: openai.AsyncOpenAI) -> None:
 
 async def test_the_client_parses_into_a_class(client: openai.AsyncOpenAI) -> None:
     answer = await client.chat.completions.parse(
-        model=MODEL,
+        model=BUILTIN_NAME,
         messages=MESSAGES,
         response_format=Animal,
         seed=4,
@@ -156,12 +152,12 @@ async def test_streams_and_completions_are_held_to_it_too(client: openai.AsyncOp
     form: Any = {"structured_outputs": {"json": json.dumps({"enum": [["a", 1], {"b": None}]})}}
     expected = texts(await ask(client, 3, **form))[0]
     stream = await client.chat.completions.create(
-        model=MODEL, messages=MESSAGES, seed=3, temperature=1, stream=True, extra_body=form
+        model=BUILTIN_NAME, messages=MESSAGES, seed=3, temperature=1, stream=True, extra_body=form
     )
     pieces = [choice.delta.content or "" async for chunk in stream for choice in chunk.choices]
     assert "".join(pieces) == expected
     answer = await client.completions.create(
-        model=MODEL, prompt=["One", "Two"], temperature=1, max_tokens=100, extra_body=form
+        model=BUILTIN_NAME, prompt=["One", "Two"], temperature=1, max_tokens=100, extra_body=form
     )
     assert all(json.loads(choice.text) in (["a", 1], {"b": None}) for choice in answer.choices)
 
@@ -169,7 +165,7 @@ async def test_streams_and_completions_are_held_to_it_too(client: openai.AsyncOp
 async def test_the_form_wins_over_bias_and_minimum(client: openai.AsyncOpenAI) -> None:
     bias = {str(token_id): 100 for token_id in range(300, 340)}
     answer = await client.chat.completions.create(
-        model=MODEL,
+        model=BUILTIN_NAME,
         messages=MESSAGES,
         logit_bias=bias,
         max_tokens=50,

@@ -9,9 +9,9 @@ from server.bench.energy import EnergyReading, LoadEnergy, energy_between
 from server.bench.http import HttpPlan, measure
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.bench.peer import Peer
-from tests.server.conftest import serve
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
 from tests.server.scripted import ScriptedModel, babbles
+from tests.server.serving import serve
 
 
 @pytest.fixture

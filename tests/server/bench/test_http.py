@@ -7,8 +7,8 @@ from engine import AsyncEngine
 from server.bench.http import HttpPlan, measure
 from server.bench.report import ratios
 from tests.server.bench.peer import Peer
-from tests.server.conftest import serve
 from tests.server.scripted import ScriptedModel, babbles
+from tests.server.serving import serve
 
 
 @pytest.fixture

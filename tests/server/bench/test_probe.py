@@ -7,7 +7,7 @@ from engine import ConfigError
 from server.bench.endpoint import CHAT_COMPLETIONS, Endpoint
 from server.bench.probe import find_endpoint
 from tests.server.bench.peer import CHAT_LINES, Peer
-from tests.server.conftest import serve
+from tests.server.serving import serve
 
 
 async def find(peer: Peer, suffix: str = "", model: str | None = None) -> Endpoint:

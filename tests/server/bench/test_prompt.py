@@ -6,7 +6,7 @@ import pytest
 from server.bench.endpoint import COMPLETIONS, Endpoint
 from server.bench.prompt import PromptWriter
 from tests.server.bench.peer import Peer
-from tests.server.conftest import serve
+from tests.server.serving import serve
 
 
 async def calibrated(peer: Peer, num_tokens: int) -> tuple[PromptWriter, int | None]:

@@ -7,7 +7,7 @@ from server.bench.endpoint import CHAT_COMPLETIONS, COMPLETIONS, Endpoint
 from server.bench.stream import timed_request
 from server.bench.trace import Trace
 from tests.server.bench.peer import CHAT_LINES, COMPLETION_LINES, Peer
-from tests.server.conftest import serve
+from tests.server.serving import serve
 
 USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}'
 

@@ -4,48 +4,40 @@ The client checks the shape of every response by itself (``_strict_response_vali
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import openai
 import pytest
 
-from engine import AsyncEngine
-from server.app import create_app
-from server.checkpoint import resolve
-from server.commands.serve import engine_config
-from server.sampling import SamplingDefaults
-from server.settings import Settings
-from server.tokenizer import Tokenizer
 from tests.server.client.asking import NAMES, tokens_of
-from tests.server.conftest import serve
+from tests.server.serving import openai_client, real_app, serve
 from tests.tiny_model import VARIANTS, write_checkpoint
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The model, and a cache for its packed weights."""
     folder = write_checkpoint(VARIANTS["packed_gqa"], tmp_path_factory.mktemp("tiny") / "tiny")
-    options = {
-        "model": str(folder),
-        "served_model_name": ",".join(NAMES),
-        "threads": 1,
-        "kv_cache_tokens": 2048,
-        "cache_dir": tmp_path_factory.mktemp("cache"),
-    }
-    return resolve(Settings.load(options, environment={}))
+    return folder, tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-async def url(settings: Settings) -> AsyncIterator[str]:
-    config = engine_config(settings)
-    engine, tokenizer = AsyncEngine.load(config), Tokenizer.load(config.model_path)
-    async with serve(create_app(settings, engine, tokenizer, SamplingDefaults())) as url:
+async def url(folders: tuple[Path, Path]) -> AsyncIterator[str]:
+    """Where it is served: to one test only, since some look at the cache."""
+    folder, cache_dir = folders
+    app = real_app(
+        model=str(folder),
+        served_model_name=",".join(NAMES),
+        kv_cache_tokens=2048,
+        cache_dir=cache_dir,
+    )
+    async with serve(app) as url:
         yield url
 
 
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        base_url=f"{url}/v1", api_key="none", max_retries=0, _strict_response_validation=True
-    ) as client:
+    async with openai_client(url) as client:
         yield client
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from server.__main__ import main
 from tests.server.bench.peer import Peer
-from tests.server.conftest import serve
+from tests.server.serving import serve
 
 KEYS = {
     "prompt_tokens",
