@@ -49,7 +49,7 @@ class Admission:
             raise self._refusal(1)
         self.num_open += 1
         self.num_bytes += num_bytes
-        reservation = Reservation(self)
+        reservation = Reservation(self, num_bytes)
         try:
             yield reservation
         finally:
@@ -86,9 +86,10 @@ class Admission:
 
 
 class Reservation:
-    """The places of one HTTP request."""
+    """The places of one HTTP request, and the bytes of its body."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, num_bytes: int) -> None:
+        self.num_bytes = num_bytes
         self.num_places = 0
         self._admission = admission
 

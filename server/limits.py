@@ -1,4 +1,4 @@
-"""How much of a request is let in: headers, bytes of the body, and how deep its JSON nests."""
+"""How much of a request is let in: headers, bytes of the body, and the shape of its JSON."""
 
 import re
 
@@ -11,6 +11,7 @@ from server.error_answers import as_api_error, render
 MAX_HEADERS = 128
 MAX_HEADER_BYTES = 64 << 10  # all names and values
 MAX_NESTING = 128  # arrays and objects within each other; no request of the API needs 20
+MAX_NODES = 20_000  # arrays and objects in all: some thousand messages with parts and calls
 
 
 class RequestLimits:
@@ -47,7 +48,7 @@ class LimitedBody:
         self._receive = receive
         self._max_bytes = max_bytes
         self._num_bytes = 0
-        self._nesting = NestingMeter()
+        self._shape = JsonShape()
 
     async def receive(self) -> Message:
         """The next message. Raises HTTPException: no other error gets through the framework."""
@@ -56,12 +57,16 @@ class LimitedBody:
         self._num_bytes += len(body)
         if self._num_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
-        if body and self._nesting.deepest_after(body) > MAX_NESTING:
+        if body:
+            self._shape.read(body)
+        if self._shape.depth > MAX_NESTING:
             raise HTTPException(400, f"The body nests deeper than {MAX_NESTING} levels.")
+        if self._shape.num_nodes > MAX_NODES:
+            raise HTTPException(400, f"The body has more than {MAX_NODES} arrays and objects.")
         return message
 
 
-class NestingMeter:
+class JsonShape:
     """Follows the brackets of a JSON text that comes in pieces. Needs no stack, so none overflows.
 
     Of a text that is no JSON it may say anything; the parser refuses that.
@@ -70,22 +75,25 @@ class NestingMeter:
     _MARKS = re.compile(rb'["\[\]{}]|\\.?', re.DOTALL)
 
     def __init__(self) -> None:
-        self._depth = 0
+        self.depth = 0  # the greatest so far
+        self.num_nodes = 0  # arrays and objects so far
+        self._level = 0
         self._in_string = False
         self._is_escaped = False  # the last piece ended in a backslash
 
-    def deepest_after(self, piece: bytes) -> int:
-        """The greatest depth within the next piece, which is not empty."""
-        deepest, mark = self._depth, b""
+    def read(self, piece: bytes) -> None:
+        """Take the next piece, which is not empty."""
+        mark = b""
         for match in self._MARKS.finditer(piece, 1 if self._is_escaped else 0):
             mark = match[0]
             if mark == b'"':
                 self._in_string = not self._in_string
             elif not self._in_string:
-                self._depth += (mark in b"[{") - (mark in b"]}")
-                deepest = max(deepest, self._depth)
+                opens = mark in b"[{"
+                self.num_nodes += opens
+                self._level += opens - (mark in b"]}")
+                self.depth = max(self.depth, self._level)
         self._is_escaped = mark == b"\\"
-        return deepest
 
 
 def too_large(max_bytes: int) -> HTTPException:

@@ -12,7 +12,7 @@ from time import monotonic
 from engine import AsyncEngine
 from server.constraints import ConstraintCompiler
 from server.echo import Echo
-from server.errors import InvalidRequestError
+from server.errors import NO_RETRY, InvalidRequestError
 from server.job import GenerationJob
 from server.sampling import SamplingDefaults
 from server.schemas.chat_completions import ChatCompletionRequest
@@ -41,14 +41,14 @@ class PromptEncoder:
     async def chat_job(self, body: ChatCompletionRequest) -> GenerationJob:
         """The job of a conversation. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
-        prompt = await self.encode_chat(body)
+        prompt = await asyncio.to_thread(self._encode_chat, body, must_fit=True)
         limit = body.token_limit
         job = await self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
         return await hold_to_tools(job, body.tool_use(), self._constraints)
 
     async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
-        """Token ids of a conversation. Raises InvalidRequestError."""
-        return await asyncio.to_thread(self._encode_chat, body)
+        """Token ids of a conversation, however long. Raises InvalidRequestError."""
+        return await asyncio.to_thread(self._encode_chat, body, must_fit=False)
 
     async def completion_job(self, body: CompletionRequest) -> GenerationJob:
         """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""
@@ -102,8 +102,21 @@ class PromptEncoder:
             lists_tokens=body.lists_tokens,
         )
 
-    def _encode_chat(self, body: ChatCompletionRequest) -> list[int]:
-        return self._tokenizer.encode_chat(for_template(body.messages), body.tool_use().shown)
+    def _encode_chat(self, body: ChatCompletionRequest, *, must_fit: bool) -> list[int]:
+        text = self._tokenizer.render_chat(for_template(body.messages), body.tool_use().shown)
+        if must_fit:
+            self._check_may_fit(text)
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def _check_may_fit(self, text: str) -> None:
+        """Raise before a text is encoded, which takes a second a megabyte, if that is in vain."""
+        least = self._tokenizer.vocabulary.least_tokens(text)
+        limit = self._engine.model.max_context_tokens
+        if least > limit:
+            message = (
+                f"The maximum context length is {limit} tokens; the prompt has {least} or more."
+            )
+            raise InvalidRequestError(message, code="context_length_exceeded", headers=NO_RETRY)
 
     def _room_after(self, prompt: list[int]) -> int:
         """Tokens that the context leaves; at least 1, so that a check finds the prompt too long."""
@@ -114,6 +127,7 @@ class PromptEncoder:
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, str):
+            self._check_may_fit(prompt)
             return self._tokenizer.encode(prompt)
         self.check_token_ids(prompt, "prompt")
         return prompt

@@ -47,7 +47,12 @@ class Tokenizer:
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos."""
         has_bos = self._bos_token is not None and text.startswith(self._bos_token)
-        return self._ids(text, add_special_tokens=add_special_tokens and not has_bos)
+        # Without offsets: three times as fast on a long text, and it keeps the GIL less.
+        (encoding,) = self._encoder.encode_batch_fast(
+            [text], add_special_tokens=add_special_tokens and not has_bos
+        )
+        ids: list[int] = encoding.ids
+        return ids
 
     def encode_chat(
         self,
@@ -56,7 +61,18 @@ class Tokenizer:
         *,
         add_generation_prompt: bool = True,
     ) -> list[int]:
-        """Ids of a conversation; the special tokens are those that the template writes.
+        """Ids of a conversation, as ``render_chat`` writes it. Raises InvalidRequestError."""
+        text = self.render_chat(messages, tools, add_generation_prompt=add_generation_prompt)
+        return self.encode(text, add_special_tokens=False)
+
+    def render_chat(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        *,
+        add_generation_prompt: bool = True,
+    ) -> str:
+        """The text of a conversation, to be encoded with no special tokens but those it names.
 
         tools: what the model is shown.
         add_generation_prompt: end where the assistant speaks. Raises InvalidRequestError.
@@ -64,18 +80,11 @@ class Tokenizer:
         if self._template is None:
             message = "This model has no chat template: use /v1/completions."
             raise InvalidRequestError(message, param="messages", code="no_chat_template")
-        text = self._template.render(messages, tools, add_generation_prompt=add_generation_prompt)
-        return self._ids(text, add_special_tokens=False)
+        return self._template.render(messages, tools, add_generation_prompt=add_generation_prompt)
 
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool = True) -> str:
         """Text of ids; incomplete UTF-8 becomes U+FFFD, ids that are no token nothing."""
         return str(self._encoder.decode(token_ids, skip_special_tokens=skip_special_tokens))
-
-    def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        # Without offsets: three times as fast on a long text, and it keeps the GIL less.
-        (encoding,) = self._encoder.encode_batch_fast([text], add_special_tokens=add_special_tokens)
-        ids: list[int] = encoding.ids
-        return ids
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -29,7 +29,19 @@ class Vocabulary:
         kinds = set(_decoders(encoder))
         self._bytes_of_character = _byte_of_each_character() if "ByteLevel" in kinds else None
         self._has_byte_tokens = "ByteFallback" in kinds
-        self.num_ids = 1 + max(encoder.get_vocab(with_added_tokens=True).values(), default=-1)
+        names = encoder.get_vocab(with_added_tokens=True)
+        self.num_ids = 1 + max(names.values(), default=-1)
+        self._longest = max((len(name.encode()) for name in names), default=0)
+        added = encoder.get_added_tokens_decoder().values()
+        self._keeps_all_text = (
+            self._bytes_of_character is not None
+            and encoder.normalizer is None
+            and not any(token.lstrip or token.rstrip for token in added)
+        )
+
+    def least_tokens(self, text: str) -> int:
+        """How many tokens a text has at least, told at once; 0 if some of it might get lost."""
+        return len(text.encode()) // self._longest if self._keeps_all_text else 0
 
     def name_of(self, token_id: int) -> str:
         """How the checkpoint's tokenizer writes it; empty for an id that is no token."""

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Request, Response
 
 from server.chat_answer import ChatAnswer
+from server.checked_body import checked
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
 from server.job import GenerationJob
@@ -28,7 +29,7 @@ router = APIRouter(tags=["chat"])
 
 @router.post("/v1/chat/completions", response_model=ChatCompletion)
 async def create_chat_completion(
-    body: ChatCompletionRequest,
+    body: Annotated[ChatCompletionRequest, checked(ChatCompletionRequest)],
     request: Request,
     services: ServicesDep,
     reservation: ReservationDep,

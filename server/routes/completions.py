@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
+from server.checked_body import checked
 from server.completion_writer import CompletionWriter
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
@@ -19,7 +21,10 @@ router = APIRouter(tags=["completions"])
 
 @router.post("/v1/completions", response_model=Completion)
 async def create_completion(
-    body: CompletionRequest, request: Request, services: ServicesDep, reservation: ReservationDep
+    body: Annotated[CompletionRequest, checked(CompletionRequest)],
+    request: Request,
+    services: ServicesDep,
+    reservation: ReservationDep,
 ) -> Response:
     """One answer or several to each prompt, as a stream of chunks or in one piece."""
     services.check_model(body.model)

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
 from server.chat_of_messages import chat_prompt, chat_request
+from server.checked_body import beside_others, checked
 from server.dependencies import ReservationDep, Services, ServicesDep
 from server.disconnect import until_disconnect
 from server.job import GenerationJob
@@ -20,12 +22,15 @@ router = APIRouter(prefix="/v1/messages", tags=["messages"])
 
 @router.post("", response_model=MessageAnswer)
 async def create_message(
-    body: MessagesRequest, request: Request, services: ServicesDep, reservation: ReservationDep
+    body: Annotated[MessagesRequest, checked(MessagesRequest)],
+    request: Request,
+    services: ServicesDep,
+    reservation: ReservationDep,
 ) -> Response:
     """One answer, as a stream of events or in one piece."""
     services.check_model(body.model)
     reservation.take(1)
-    chat = chat_request(body)
+    chat = await beside_others(reservation.num_bytes, chat_request, body)
     job, can_call = await services.encoder.chat_job(chat), bool(chat.tool_use().allowed)
     head = new_head(body.model)
     if body.stream:
@@ -37,12 +42,15 @@ async def create_message(
 
 @router.post("/count_tokens")
 async def count_tokens(
-    body: CountTokensRequest, services: ServicesDep, reservation: ReservationDep
+    body: Annotated[CountTokensRequest, checked(CountTokensRequest)],
+    services: ServicesDep,
+    reservation: ReservationDep,
 ) -> TokensCount:
     """Tokens of the prompt that the same body would give to ``/v1/messages``."""
     services.check_model(body.model)
     reservation.take(1)  # to read a prompt is work, too
-    prompt = await services.encoder.encode_chat(chat_prompt(body))
+    chat = await beside_others(reservation.num_bytes, chat_prompt, body)
+    prompt = await services.encoder.encode_chat(chat)
     return TokensCount(input_tokens=len(prompt))
 
 

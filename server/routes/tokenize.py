@@ -1,14 +1,16 @@
 """``/tokenize`` and ``/detokenize``: texts and the model's tokens, without the model.
 
-They take no place in the queue. Of the context's size they know nothing: how much too long a
-text is must be told too; what bounds them is the size of a body.
+Each takes a place in the queue: to read a text is work, too. Of the context's size they know
+nothing: how much too long a text is must be told.
 """
 
 import asyncio
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from server.dependencies import Services, ServicesDep
+from server.checked_body import checked
+from server.dependencies import ReservationDep, Services, ServicesDep
 from server.errors import InvalidRequestError
 from server.schemas.chat_messages import for_template
 from server.schemas.tokenize import (
@@ -22,19 +24,29 @@ router = APIRouter(tags=["tokens"])
 
 
 @router.post("/tokenize", response_model=TokenizeResponse)
-async def tokenize(body: TokenizeRequest, services: ServicesDep) -> Response:
+async def tokenize(
+    body: Annotated[TokenizeRequest, checked(TokenizeRequest)],
+    services: ServicesDep,
+    reservation: ReservationDep,
+) -> Response:
     """The tokens of a text, or of a conversation as the chat template writes it."""
     if body.model is not None:
         services.check_model(body.model)
+    reservation.take(1)
     content = await asyncio.to_thread(_tokenize, services, body)
     return Response(content, media_type="application/json")
 
 
 @router.post("/detokenize", response_model=DetokenizeResponse)
-async def detokenize(body: DetokenizeRequest, services: ServicesDep) -> Response:
+async def detokenize(
+    body: Annotated[DetokenizeRequest, checked(DetokenizeRequest)],
+    services: ServicesDep,
+    reservation: ReservationDep,
+) -> Response:
     """The text of tokens."""
     if body.model is not None:
         services.check_model(body.model)
+    reservation.take(1)
     services.encoder.check_token_ids(body.tokens, "tokens")
     content = await asyncio.to_thread(_detokenize, services, body)
     return Response(content, media_type="application/json")

@@ -105,6 +105,27 @@ async def test_a_full_queue_refuses_with_429(
     assert value(services, "sterna:rejections_total", reason="queue_full") == 2
 
 
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/tokenize", {"prompt": "Once"}),
+        ("/detokenize", {"tokens": [1]}),
+        ("/v1/messages/count_tokens", {"messages": [{"role": "user", "content": "Once"}]}),
+    ],
+)
+async def test_counting_tokens_takes_a_place_too(
+    client: httpx.AsyncClient, services: Services, url: str, body: dict[str, Any]
+) -> None:
+    body = {"model": "scripted"} | body
+    with services.admission.open() as others:
+        others.take(CAPACITY)
+        response = await client.post(url, json=body)
+        assert response.status_code == 429
+        assert 1 <= int(response.headers["retry-after"]) <= 60
+    assert (await client.post(url, json=body)).status_code == 200
+    assert services.admission.num_taken == services.admission.num_bytes == 0
+
+
 async def test_choices_and_prompts_count(
     client: httpx.AsyncClient, model: ScriptedModel, services: Services
 ) -> None:

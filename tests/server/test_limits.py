@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.limits import MAX_HEADERS, MAX_NESTING, NestingMeter
+from server.limits import MAX_HEADERS, MAX_NESTING, MAX_NODES, JsonShape
 
 TEXT = "/v1/completions"
 JSON = {"content-type": "application/json"}
@@ -28,12 +28,22 @@ async def test_deep_nesting_is_the_client_s_error(
     assert f"deeper than {MAX_NESTING}" in response.json()["error"]["message"]
 
 
+async def test_many_small_parts_are_the_client_s_error(client: httpx.AsyncClient) -> None:
+    """Each costs far more to check than the bytes that it takes."""
+    content = '{"model": "scripted", "prompt": "x", "max_tokens": 1, "metadata": {"it": [%s]}}'
+    for num_nodes, status in ((MAX_NODES, 200), (MAX_NODES + 1, 400)):
+        inner = ",".join(["[]"] * (num_nodes - 3))
+        response = await client.post(TEXT, content=content % inner, headers=JSON)
+        assert response.status_code == status
+    assert f"more than {MAX_NODES}" in response.json()["error"]["message"]
+
+
 async def test_brackets_in_text_nest_nothing(client: httpx.AsyncClient) -> None:
     body = {"model": "scripted", "prompt": "x", "user": '\\"' + "[{" * 1000, "max_tokens": 1}
     assert (await client.post(TEXT, json=body)).status_code == 200
 
 
-def test_depth_is_found_wherever_the_text_is_cut() -> None:
+def test_shape_is_found_wherever_the_text_is_cut() -> None:
     random = Random(1)
 
     def value(depth: int) -> Any:
@@ -45,12 +55,12 @@ def test_depth_is_found_wherever_the_text_is_cut() -> None:
     for _ in range(300):
         depth = random.randrange(9)
         text = json.dumps(value(depth)).encode()
-        meter, deepest, start = NestingMeter(), 0, 0
+        shape, start = JsonShape(), 0
         while start < len(text):
             end = start + random.choice([1, 2, 7])
-            deepest = max(deepest, meter.deepest_after(text[start:end]))
+            shape.read(text[start:end])
             start = end
-        assert deepest == depth, text
+        assert (shape.depth, shape.num_nodes) == (depth, depth), text
 
 
 @pytest.mark.parametrize("headers", [[("x", "v")] * (MAX_HEADERS + 1), [("x", "v" * 70_000)]])

@@ -1,7 +1,7 @@
 """The bytes of tokens add up to the text, also where a token is a part of a character."""
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
 from server.vocabulary import Vocabulary
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
@@ -60,3 +60,18 @@ def test_an_id_without_a_token_has_no_bytes() -> None:
 def test_a_tokenizer_without_a_decoder_shows_tokens_as_they_are() -> None:
     words = Tokenizer(models.WordLevel(vocab={"one": 0, "<0x41>": 1}, unk_token="one"))
     assert [Vocabulary(words).text_of(i) for i in (0, 1)] == ["one", "<0x41>"]
+
+
+@pytest.mark.parametrize("text", ["", *TEXTS, "<|begin_of_text|>" * 9, "x" * 1000])
+def test_a_text_has_no_fewer_tokens_than_is_told_at_once(text: str) -> None:
+    assert Vocabulary(tokenizer()).least_tokens(text) <= len(ids_of(text))
+    assert Vocabulary(tokenizer()).least_tokens(text) >= len(text) // 40
+
+
+def test_nothing_is_told_where_text_may_get_lost() -> None:
+    composing = Tokenizer.from_str(tokenizer().to_str())
+    composing.normalizer = normalizers.NFC()
+    eating = Tokenizer.from_str(tokenizer().to_str())
+    eating.add_tokens([AddedToken("<mask>", lstrip=True)])
+    for encoder in (composing, eating, FALLBACK):
+        assert Vocabulary(encoder).least_tokens("x" * 1000) == 0

@@ -1,6 +1,7 @@
 """The command as users run it: a process of its own, a signal, an orderly end; or a dead engine."""
 
 import asyncio
+import gc
 import re
 import signal
 import subprocess
@@ -12,6 +13,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from server.__main__ import main
+from server.commands import serve
 from server.listener import Server
 from server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
@@ -74,3 +77,16 @@ async def test_a_dead_engine_ends_the_server(
         assert '"code": "engine_dead"' in response.text
         await serving
     assert server.engine_died
+
+
+def test_no_collection_walks_through_what_is_loaded(
+    app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stop every thread for a quarter of a second."""
+    while_serving: list[int] = []
+    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr(serve, "load_app", lambda given: (app, settings))
+    monkeypatch.setattr(Server, "run", lambda server: while_serving.append(gc.get_freeze_count()))
+    assert main(["serve", "--port", "0"]) == 0
+    assert while_serving[0] > 10_000
+    assert gc.get_freeze_count() == 0
