@@ -64,7 +64,7 @@ class Services:
         return event_stream(chunks, ping, timeout, form)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # async: else FastAPI asks a thread for it
     services: Services = request.app.state.services
     return services
 

@@ -35,9 +35,14 @@ class TextGenerator:
         self._metrics = metrics
         self._timeout_seconds = timeout_seconds
         self._outboxes: set[Outbox] = set()
+        self._end_error: Exception | None = None
 
     def end_all(self, error: Exception) -> None:
-        """Let every open stream end with an error; what it had to say is still said."""
+        """Let every stream end with an error, also those whose prompts are still being encoded.
+
+        What an open one had to say is still said.
+        """
+        self._end_error = error
         for outbox in self._outboxes:
             outbox.fail(error)
 
@@ -83,6 +88,8 @@ class TextGenerator:
             error = TimedOutError(self._timeout_seconds)
             timer = asyncio.get_running_loop().call_later(left, outbox.fail, error)
         self._outboxes.add(outbox)
+        if self._end_error:
+            outbox.fail(self._end_error)
         try:
             yield
         finally:

@@ -56,5 +56,5 @@ def test_the_openai_client_streams_a_reply(url: str) -> None:
 
 def test_curl_gets_a_reply(url: str) -> None:
     (body,) = re.findall(r"-d '(\{.*?\})'", README)
-    answer = httpx.post(f"{url}/v1/chat/completions", json=json.loads(body), timeout=60)
+    answer = httpx.post(f"{url}/v1/chat/completions", json=json.loads(body), timeout=300)
     assert answer.raise_for_status().json()["choices"][0]["message"]["content"]

@@ -1,6 +1,6 @@
 """``sterna serve`` around a model that fails on demand: run as a process, with serve's options.
 
-The text of a prompt says what happens to its batch: ``die``, ``hang``, ``nan`` or ``slow``.
+The text of a prompt says what happens to it: ``nan``; or to its batch: ``die``, ``hang``, ``slow``.
 """
 
 import sys
@@ -15,15 +15,15 @@ from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, ids_of,
 
 
 class FaultyModel(ScriptedModel):
-    """Babbles, a step every 10 ms, until one of the prompts says otherwise."""
+    """Babbles, a step every 10 ms, or 300 if it is slow, until a prompt says otherwise."""
 
     def __init__(self) -> None:
         super().__init__(babbles())
 
     def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
         """Compute a step, or fail to."""
-        time.sleep(0.01)
         deeds = {self._deed(entry) for entry in batch if entry.request.num_output_tokens >= 3}
+        time.sleep(0.3 if "slow" in deeds else 0.01)
         if "die" in deeds:
             raise MemoryError("scripted")
         if "hang" in deeds:
@@ -37,7 +37,7 @@ class FaultyModel(ScriptedModel):
 
     def _deed(self, entry: BatchEntry) -> str:
         prompt = self._prompt(entry.request)
-        return next((deed for deed in ("die", "hang") if deed.encode() in prompt), "")
+        return next((deed for deed in ("die", "hang", "slow") if deed.encode() in prompt), "")
 
     def _prompt(self, request: Any) -> bytes:
         ids = {ids_of(chr(code))[0]: code for code in range(97, 123)}

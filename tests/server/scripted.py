@@ -30,7 +30,10 @@ SPECIAL = special_tokens(VOCAB_SIZE)
 MAX_CONTEXT = 256
 NUM_BLOCKS, BLOCK_TOKENS = 128, 4
 BATCH_TOKENS, BATCH_REQUESTS = 16, 4
-LIMIT_SECONDS = 20.0  # for a test that hangs; none needs a fraction of it
+LIMIT_SECONDS = 120.0  # for a test that hangs, or a machine that is paused
+
+NEVER_SECONDS = 3600
+CLOCKS = ("ping_seconds", "send_timeout_seconds", "shutdown_seconds", "constraint_seconds")
 
 Reply = Callable[[Sequence[int], SamplingParams], Sequence[int]]
 
@@ -63,13 +66,15 @@ def babbles() -> Reply:
 class ScriptedModel:
     """Gives each request the tokens of ``reply``, one a step.
 
-    Closed (``is_open`` false), it holds each step until ``allow``. A reply may hold -1: there, the
-    logits are not finite. ``steps`` has the number of tokens computed for each request of a step.
+    Closed (``is_open`` false), it holds each step until ``allow``, and says so (``is_holding``). A
+    reply may hold -1: there, the logits are not finite. ``steps`` has the number of tokens computed
+    for each request of a step.
     """
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
         self.is_open = True
+        self.is_holding = False
         self.error: Exception | None = None
         self.steps: list[list[int]] = []
         self._gate = threading.Semaphore(0)
@@ -81,7 +86,9 @@ class ScriptedModel:
     def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
         """Compute a step."""
         if not self.is_open:
+            self.is_holding = True
             assert self._gate.acquire(timeout=LIMIT_SECONDS)
+            self.is_holding = False
         if self.error is not None:
             raise self.error
         self.steps.append([entry.num_tokens for entry in batch])
@@ -115,12 +122,16 @@ def make_folder(folder: Path) -> Path:
 
 
 def make_settings(folder: Path, **values: object) -> Settings:
-    """Settings for the engine of ``make_engine``, as ``checkpoint.resolve`` would return them."""
+    """Settings for the engine of ``make_engine``, as ``checkpoint.resolve`` would return them.
+
+    Unless a test asks for it, nothing depends on how much time goes by.
+    """
     defaults = {
         "model": str(folder),
         "served_model_name": ("scripted", "alias/of-it"),
         "max_batch_requests": BATCH_REQUESTS,
         "max_waiting_requests": 8,
         "port": 0,
+        **dict.fromkeys(CLOCKS, NEVER_SECONDS),
     }
     return Settings.model_validate(defaults | values)

@@ -15,6 +15,7 @@ from server.errors import BusyError, InvalidRequestError
 from server.settings import Settings
 from tests.server.scraped import value
 from tests.server.scripted import MAX_CONTEXT, ScriptedModel, make_settings
+from tests.server.waiting import until
 
 BODY: dict[str, Any] = {"model": "scripted", "prompt": "Once"}
 CAPACITY = 4 + 8  # as in make_settings
@@ -88,8 +89,7 @@ async def test_a_full_queue_refuses_with_429(
 ) -> None:
     model.is_open = False
     held = [asyncio.create_task(client.post("/v1/completions", json=BODY)) for _ in range(CAPACITY)]
-    while services.admission.num_taken < CAPACITY:
-        await asyncio.sleep(0.001)
+    await until(lambda: services.admission.num_taken == CAPACITY)
     too_long = "x" * MAX_CONTEXT  # which nobody finds out: it is refused before it is encoded
     fields = {"prompt": too_long}, {"messages": [{"role": "user", "content": too_long}]}
     body = {"model": "scripted", "n": 2} | fields["chat" in url]
@@ -132,8 +132,7 @@ async def test_choices_and_prompts_count(
     model.is_open = False
     body = BODY | {"n": 3, "prompt": ["a", "b", "c"]}
     task = asyncio.create_task(client.post("/v1/completions", json=body))
-    while services.admission.num_taken < 9:
-        await asyncio.sleep(0.001)
+    await until(lambda: services.admission.num_taken == 9)
     assert (await client.post("/v1/completions", json=BODY | {"n": 4})).status_code == 429
     model.is_open = True
     model.allow(1000)
@@ -165,8 +164,7 @@ class TestLittleText:
         model.is_open = False
         body = BODY | {"prompt": "x" * 20, "user": "y" * 900}
         held = asyncio.create_task(client.post("/v1/completions", json=body))
-        while not services.admission.num_taken:
-            await asyncio.sleep(0.001)
+        await until(lambda: services.admission.num_taken == 1)
         response = await client.post(url, json={"user": "y" * 200})  # which fits no schema
         assert response.status_code == 503
         assert 1 <= int(response.headers["retry-after"]) <= 60

@@ -18,6 +18,7 @@ from anthropic.types import (
 )
 
 from server.checkpoint import BUILTIN_NAME
+from tests.server.scripted import LIMIT_SECONDS
 
 GREEDY = {"temperature": 0}  # the client has no such argument any more
 MESSAGES: list[MessageParam] = [{"role": "user", "content": "What is a river?"}]
@@ -26,7 +27,11 @@ MESSAGES: list[MessageParam] = [{"role": "user", "content": "What is a river?"}]
 @pytest.fixture
 async def client(builtin_url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
     async with anthropic.AsyncAnthropic(
-        base_url=builtin_url, api_key="none", max_retries=0, _strict_response_validation=True
+        base_url=builtin_url,
+        api_key="none",
+        max_retries=0,
+        timeout=LIMIT_SECONDS,
+        _strict_response_validation=True,
     ) as client:
         yield client
 

@@ -16,7 +16,7 @@ from server import auth
 from server.auth import OPEN_PATHS, load_keys
 from server.routes.page import PATHS
 from server.settings import Settings
-from tests.server.scripted import make_settings
+from tests.server.scripted import LIMIT_SECONDS, make_settings
 
 KEYS = ("first-key", "second+key/=")
 BODY = {"model": "scripted", "prompt": "Once"}
@@ -90,9 +90,11 @@ async def test_keys_are_compared_in_constant_time(
 
 
 async def test_the_openai_client_s_key_is_ours(base_url: str) -> None:
-    async with openai.AsyncOpenAI(base_url=f"{base_url}/v1", api_key=KEYS[1]) as client:
+    async with openai.AsyncOpenAI(
+        base_url=f"{base_url}/v1", api_key=KEYS[1], timeout=LIMIT_SECONDS
+    ) as client:
         assert [model.id async for model in client.models.list()]
-    async with openai.AsyncOpenAI(base_url=f"{base_url}/v1", api_key="none") as stranger:
+        stranger = client.with_options(api_key="none")
         with pytest.raises(openai.AuthenticationError) as caught:
             await stranger.models.list()
     assert caught.value.code == "invalid_api_key"

@@ -6,13 +6,13 @@ Real sockets, the real engine thread and scheduler; the model steps only when th
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
-from engine import AsyncEngine, EngineStats
+from engine import AsyncEngine
 from server.dependencies import Services
 from tests.server.scraped import value
 from tests.server.scripted import (
@@ -22,6 +22,7 @@ from tests.server.scripted import (
     ScriptedModel,
     babbles,
 )
+from tests.server.waiting import is_empty, num_submitted, step, until
 
 URLS = ["/v1/completions", "/v1/chat/completions"]
 KINDS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
@@ -67,16 +68,6 @@ async def leaver(base_url: str) -> AsyncIterator[Leaver]:
     leaver.leave()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.001)
-
-
-def is_empty(stats: EngineStats) -> bool:
-    return (stats.num_running, stats.num_waiting, stats.kv_blocks_used) == (0, 0, 0)
-
-
 def body_of(url: str, length: int = 3, **fields: Any) -> dict[str, Any]:
     text = "x" * length
     prompt = (
@@ -94,13 +85,6 @@ def num_aborted(services: Services) -> float:
     return count(services, "vllm:request_success_total", finished_reason="abort")
 
 
-async def step(engine: AsyncEngine, model: ScriptedModel) -> None:
-    """Let one step pass and wait until its outcome is known."""
-    before = engine.stats().num_steps
-    model.allow()
-    await until(lambda: engine.stats().num_steps > before)
-
-
 @KINDS
 @NUM_CHOICES
 @pytest.mark.parametrize("url", URLS)
@@ -116,7 +100,7 @@ async def test_in_decode(
     await until(lambda: num_aborted(services) == n)
     await until(lambda: services.admission.num_taken == 0)
     await step(engine, model)
-    await until(lambda: is_empty(engine.stats()))
+    assert is_empty(engine.stats())
 
 
 @KINDS
@@ -134,7 +118,7 @@ async def test_in_prefill(
     await until(lambda: num_aborted(services) == 1)
     await until(lambda: services.admission.num_taken == 0)
     await step(engine, model)
-    await until(lambda: is_empty(engine.stats()))
+    assert is_empty(engine.stats())
     assert len(model.steps) == 3
 
 
@@ -147,19 +131,17 @@ async def test_in_the_queue_and_nobody_else_is_touched(
     async with httpx.AsyncClient(base_url=base_url, timeout=LIMIT_SECONDS) as client:
         body = body_of(url, max_tokens=100)
         others = [asyncio.create_task(client.post(url, json=body)) for _ in range(BATCH_REQUESTS)]
-        await until(lambda: services.admission.num_taken == BATCH_REQUESTS)
-        while engine.stats().num_running != BATCH_REQUESTS:  # else the leaver may overtake one
-            await step(engine, model)
+        await until(lambda: num_submitted(engine) == BATCH_REQUESTS)  # else it may overtake one
         await leaver.post(url, body_of(url, stream=stream))
-        await until(lambda: services.admission.num_taken == BATCH_REQUESTS + 1)
-        while engine.stats().num_waiting != 1:
-            await step(engine, model)
+        await until(lambda: num_submitted(engine) == BATCH_REQUESTS + 1)
+        await step(engine, model)  # to which not all may have come
+        await step(engine, model)
+        assert (engine.stats().num_running, engine.stats().num_waiting) == (BATCH_REQUESTS, 1)
         leaver.leave()
         await until(lambda: num_aborted(services) == 1)
         await until(lambda: services.admission.num_taken == BATCH_REQUESTS)
         await step(engine, model)
-        await until(lambda: engine.stats().num_waiting == 0)
-        assert engine.stats().num_running == BATCH_REQUESTS
+        assert (engine.stats().num_running, engine.stats().num_waiting) == (BATCH_REQUESTS, 0)
         model.is_open = True
         model.allow(1)
         answers = [response.json() for response in await asyncio.gather(*others)]
@@ -176,6 +158,7 @@ async def test_before_anything_was_generated_for_a_stream(
     labels = {"method": "POST", "route": URLS[0], "status": "200"}
     await until(lambda: count(services, "sterna:http_requests_total", **labels) == 1)
     await until(lambda: services.admission.num_taken == 0)
+    await until(lambda: num_submitted(engine) == 0)
     model.allow(1)
     await until(lambda: is_empty(engine.stats()))
 

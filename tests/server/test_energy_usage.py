@@ -12,7 +12,7 @@ import pytest
 from engine import AsyncEngine
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
-from tests.server.scripted import ScriptedModel
+from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 BODIES: dict[str, dict[str, Any]] = {
@@ -35,7 +35,10 @@ def engine(model: ScriptedModel, tree: FakePowercap) -> AsyncEngine:
 async def openai_client(base_url: str) -> AsyncIterator[openai.AsyncOpenAI]:
     """The strictest client there is: it validates every answer."""
     async with openai.AsyncOpenAI(
-        base_url=f"{base_url}/v1", api_key="none", _strict_response_validation=True
+        base_url=f"{base_url}/v1",
+        api_key="none",
+        timeout=LIMIT_SECONDS,
+        _strict_response_validation=True,
     ) as client:
         yield client
 

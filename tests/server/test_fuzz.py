@@ -72,7 +72,7 @@ async def test_bytes_on_the_wire(base_url: str) -> None:
     for _ in range(150):
         status = await send(port, wire(random))
         assert status in STATUSES
-    async with httpx.AsyncClient(base_url=base_url) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=LIMIT_SECONDS) as client:
         body = {"model": "scripted", "prompt": "Once"}
         answer = (await client.post(TEXT, json=body)).json()
         assert answer["choices"][0]["text"] == "Hello there!"

@@ -8,10 +8,13 @@ import pytest
 
 from engine import AsyncEngine, GenerationError, SamplingParams
 from server.dependencies import Services
+from server.errors import UnavailableError
 from server.generation import Outbox
 from server.job import GenerationJob
 from server.text_delta import TextDelta, collect
+from tests.server.scraped import value
 from tests.server.scripted import SPECIAL, ScriptedModel, babbles, ids_of
+from tests.server.waiting import is_empty, num_submitted, until
 
 
 @pytest.fixture
@@ -25,11 +28,6 @@ def job(
 ) -> GenerationJob:
     ids = [ids_of(prompt) for prompt in prompts]
     return GenerationJob(ids, SamplingParams(max_tokens, seed=7), n, stops, monotonic())
-
-
-async def settle(engine: AsyncEngine) -> None:
-    while engine.stats().num_running or engine.stats().num_waiting:
-        await asyncio.sleep(0.001)
 
 
 def delta(index: int, text: str, end: bool = False) -> TextDelta:
@@ -59,14 +57,16 @@ async def test_an_error_comes_after_what_came_before_it() -> None:
 async def test_a_reader_that_sleeps_gets_one_delta(
     services: Services, engine: AsyncEngine, model: ScriptedModel
 ) -> None:
-    model.reply = babbles()
+    model.reply, model.is_open = babbles(), False
+    model.allow()
     async with aclosing(services.generator.stream(job("x"))) as deltas:
         first = await anext(deltas)
-        await settle(engine)
-        rest = [delta async for delta in deltas]
-    assert len(rest) <= 2
-    assert (first.text + "".join(delta.text for delta in rest)) == "abcdefghij" * 5
-    assert first.num_tokens + sum(delta.num_tokens for delta in rest) == 50
+        model.is_open = True
+        model.allow()
+        await until(lambda: value(services, "vllm:generation_tokens_total") == 50)
+        (rest,) = [delta async for delta in deltas]
+    assert first.text + rest.text == "abcdefghij" * 5
+    assert first.num_tokens + rest.num_tokens == 50
 
 
 async def test_every_choice_of_every_prompt_has_its_index(
@@ -87,8 +87,8 @@ async def test_a_closed_stream_leaves_nothing_behind(
     deltas = services.generator.stream(job("a", "b", n=3))
     await anext(deltas)
     await deltas.aclose()
-    await settle(engine)
-    assert engine.stats().kv_blocks_used == 0
+    await until(lambda: num_submitted(engine) == 0)
+    await until(lambda: is_empty(engine.stats()))
 
 
 async def test_a_stop_string_ends_the_work_too(
@@ -101,7 +101,7 @@ async def test_a_stop_string_ends_the_work_too(
     assert (answer.text, answer.finish_reason) == ("abcdefgh", "stop")
     assert answer.num_tokens == len("abcdefghijab")
     model.allow()  # the step in flight
-    await settle(engine)
+    await until(lambda: is_empty(engine.stats()))
     assert len(model.steps) <= answer.num_tokens + 1
 
 
@@ -122,5 +122,15 @@ async def test_one_failure_ends_the_job_and_no_other(
     with pytest.raises(GenerationError):
         await collect(services.generator.stream(job("good", "bad")))
     assert (await other)[0].text == ("fine" * 20)[:50]
-    await settle(engine)
-    assert engine.stats().kv_blocks_used == 0
+    await until(lambda: is_empty(engine.stats()))
+
+
+async def test_a_stream_that_begins_after_the_end_of_all_ends_too(
+    services: Services, engine: AsyncEngine, model: ScriptedModel
+) -> None:
+    """Its prompt was still being encoded when all were told."""
+    model.reply, model.is_open = babbles(), False
+    services.generator.end_all(UnavailableError("The server is stopping."))
+    with pytest.raises(UnavailableError, match="stopping"):
+        await collect(services.generator.stream(job("x")))
+    model.allow()

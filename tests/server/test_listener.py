@@ -19,6 +19,7 @@ from server.limits import MAX_HEADER_BYTES
 from server.listener import Server, check_tls
 from server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, make_settings
+from tests.server.waiting import until
 
 URL = "/v1/completions"
 BODY: dict[str, Any] = {"model": "scripted", "prompt": "Once", "max_tokens": 20}
@@ -48,10 +49,11 @@ async def running(app: FastAPI, settings: Settings) -> AsyncIterator[tuple[Serve
             await task
 
 
-async def begin(client: httpx.AsyncClient, services: Services, **fields: Any) -> Any:
+async def begin(
+    client: httpx.AsyncClient, services: Services, **fields: Any
+) -> "asyncio.Task[httpx.Response]":
     task = asyncio.create_task(client.post(URL, json=BODY | fields))
-    while not services.admission.num_taken:
-        await asyncio.sleep(0.001)
+    await until(lambda: services.admission.num_taken == 1)
     return task
 
 
@@ -133,7 +135,9 @@ class TestTLS:
         check_tls(settings)
         trust = ssl.create_default_context(cafile=str(pair[0]))
         async with running(app, settings) as (server, url):
-            async with httpx.AsyncClient(base_url=url, verify=trust) as client:
+            async with httpx.AsyncClient(
+                base_url=url, verify=trust, timeout=LIMIT_SECONDS
+            ) as client:
                 assert (await client.get("/health")).status_code == 200
             server.handle_exit(signal.SIGTERM, None)
 

@@ -15,6 +15,7 @@ from starlette.types import Message
 from server.dependencies import Services
 from server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, make_settings
+from tests.server.waiting import until
 
 BODY = {"model": "scripted", "prompt": "Once"}
 
@@ -78,15 +79,13 @@ async def test_a_stream_that_is_left_is_logged_with_what_it_cost(
     caplog.set_level(logging.INFO, "server.middleware")
     model.is_open = False
     model.allow(5)
-    async with httpx.AsyncClient(base_url=base_url) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=LIMIT_SECONDS) as client:
         body = BODY | {"stream": True}
         async with client.stream("POST", "/v1/completions", json=body) as response:
             async for line in response.aiter_lines():
                 if line.startswith("data:"):  # pieces that come together are one
                     break
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not any(r.getMessage() == "request" for r in caplog.records):
-            await asyncio.sleep(0.001)
+    await until(lambda: any(r.getMessage() == "request" for r in caplog.records))
     model.is_open = True
     model.allow(100)
     fields = logged(caplog)

@@ -5,23 +5,43 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from pydantic import BaseModel
+from sse_starlette import ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message
 
 from engine import GenerationError
-from server.sse import event_stream
-from tests.server.scripted import LIMIT_SECONDS
+from server.sse import DATA_EVENTS, DataEvents, event_stream
+from tests.server.scripted import LIMIT_SECONDS, NEVER_SECONDS
 
 
 class Piece(BaseModel):
     text: str
 
 
-async def stream(chunks: AsyncGenerator[BaseModel], ping_seconds: float = 15) -> httpx.Response:
+class ListenedTo(DataEvents):
+    """Tells that it has pinged."""
+
+    def __init__(self) -> None:
+        self.pinged = asyncio.Event()
+
+    def ping(self) -> ServerSentEvent:
+        self.pinged.set()
+        return super().ping()
+
+
+async def stream(
+    chunks: AsyncGenerator[BaseModel],
+    ping_seconds: float = NEVER_SECONDS,
+    form: DataEvents = DATA_EVENTS,
+) -> httpx.Response:
     app = FastAPI()
-    app.add_api_route("/", lambda: event_stream(chunks, ping_seconds, 60), response_model=None)
+
+    def answer() -> Response:
+        return event_stream(chunks, ping_seconds, NEVER_SECONDS, form)
+
+    app.add_api_route("/", answer, response_model=None)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         return await client.get("/")
@@ -55,14 +75,13 @@ async def test_an_error_is_the_last_event() -> None:
 
 
 async def test_silence_is_filled_with_comments() -> None:
-    pinged = asyncio.Event()
+    form = ListenedTo()
 
     async def chunks() -> AsyncGenerator[BaseModel]:
-        await asyncio.wait_for(pinged.wait(), LIMIT_SECONDS)
+        await asyncio.wait_for(form.pinged.wait(), LIMIT_SECONDS)
         yield Piece(text="a")
 
-    asyncio.get_running_loop().call_later(0.1, pinged.set)
-    lines = (await stream(chunks(), ping_seconds=0.01)).text.split("\n\n")
+    lines = (await stream(chunks(), 0.01, form)).text.split("\n\n")
     assert lines[0] == ": ping"
     assert lines[-3:] == ['data: {"text":"a"}', "data: [DONE]", ""]
 
@@ -79,7 +98,7 @@ async def test_chunks_are_closed_when_nobody_reads_them(num_chunks: int) -> None
         finally:
             closed.set()
 
-    response = event_stream(chunks(), 15, 60)
+    response = event_stream(chunks(), NEVER_SECONDS, NEVER_SECONDS)
     left = asyncio.Event()
 
     async def receive() -> dict[str, str]:
@@ -111,7 +130,7 @@ async def test_a_client_that_reads_nothing_is_dropped() -> None:
         if message["type"] == "http.response.body":
             await asyncio.sleep(LIMIT_SECONDS)
 
-    response = event_stream(chunks(), 15, send_timeout_seconds=0.02)
+    response = event_stream(chunks(), NEVER_SECONDS, send_timeout_seconds=0.02)
     with pytest.raises(SendTimeoutError):
         await response({"type": "http", "method": "POST"}, receive, send)
     assert closed.is_set()

@@ -7,11 +7,12 @@ from engine import ConfigError
 from server.bench.endpoint import CHAT_COMPLETIONS, Endpoint
 from server.bench.probe import find_endpoint
 from tests.server.bench.peer import CHAT_LINES, Peer
+from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import serve
 
 
 async def find(peer: Peer, suffix: str = "", model: str | None = None) -> Endpoint:
-    async with serve(peer.app()) as url, httpx.AsyncClient() as client:
+    async with serve(peer.app()) as url, httpx.AsyncClient(timeout=LIMIT_SECONDS) as client:
         endpoint = await find_endpoint(client, url + suffix, model)
         assert endpoint.base_url == url
         return endpoint
@@ -61,5 +62,5 @@ async def test_says_why_a_server_is_of_no_use(peer: Peer, reason: str) -> None:
 
 async def test_says_where_no_models_are_listed() -> None:
     with pytest.raises(ConfigError, match="/v1/models: "):
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=LIMIT_SECONDS) as client:
             await find_endpoint(client, "http://127.0.0.1:1")

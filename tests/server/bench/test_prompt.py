@@ -6,12 +6,13 @@ import pytest
 from server.bench.endpoint import COMPLETIONS, Endpoint
 from server.bench.prompt import PromptWriter
 from tests.server.bench.peer import Peer
+from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import serve
 
 
 async def calibrated(peer: Peer, num_tokens: int) -> tuple[PromptWriter, int | None]:
     writer = PromptWriter()
-    async with serve(peer.app()) as url, httpx.AsyncClient() as client:
+    async with serve(peer.app()) as url, httpx.AsyncClient(timeout=LIMIT_SECONDS) as client:
         counted = await writer.calibrate(client, Endpoint(url, COMPLETIONS, "m"), num_tokens)
     return writer, counted
 

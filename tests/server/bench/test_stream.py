@@ -7,13 +7,14 @@ from server.bench.endpoint import CHAT_COMPLETIONS, COMPLETIONS, Endpoint
 from server.bench.stream import timed_request
 from server.bench.trace import Trace
 from tests.server.bench.peer import CHAT_LINES, COMPLETION_LINES, Peer
+from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import serve
 
 USAGE = 'data: {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 7}}'
 
 
 async def ask(peer: Peer) -> Trace:
-    async with serve(peer.app()) as url, httpx.AsyncClient() as client:
+    async with serve(peer.app()) as url, httpx.AsyncClient(timeout=LIMIT_SECONDS) as client:
         return await timed_request(client, Endpoint(url, peer.path, "m"), "Hello", 3)
 
 
@@ -56,6 +57,6 @@ async def test_a_status_is_an_error() -> None:
 
 
 async def test_a_server_that_is_not_there_is_an_error() -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=LIMIT_SECONDS) as client:
         endpoint = Endpoint("http://127.0.0.1:1", COMPLETIONS, "m")
         assert await timed_request(client, endpoint, "Hello", 3) == Trace(error="ConnectError")

@@ -6,6 +6,8 @@ import httpx
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
+from tests.server.scripted import LIMIT_SECONDS
+
 NAMES: Final = ("tiny", "team/tiny")
 MESSAGES: Final[list[ChatCompletionMessageParam]] = [
     {"role": "user", "content": "Tell me a story."}
@@ -29,7 +31,7 @@ async def complete(client: openai.AsyncOpenAI, **fields: Any) -> Any:
 
 async def tokens_of(url: str, text: str) -> list[int]:
     """Ids of a prompt."""
-    async with httpx.AsyncClient(base_url=url) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=LIMIT_SECONDS) as http:
         ids: list[int] = (await http.post("/tokenize", json={"prompt": text})).json()["tokens"]
         return ids
 

@@ -12,6 +12,7 @@ from openai.types.chat import ChatCompletionMessageParam
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.client.asking import NAMES
+from tests.server.scripted import LIMIT_SECONDS
 
 MODEL = NAMES[0]
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Tell me a story."}]
@@ -139,7 +140,7 @@ async def test_a_stream_that_is_left_frees_its_blocks(client: openai.AsyncOpenAI
     async for _ in stream:
         break
     await stream.close()
-    async with httpx.AsyncClient(base_url=url) as reader:
+    async with httpx.AsyncClient(base_url=url, timeout=LIMIT_SECONDS) as reader:
         while True:
             response = await reader.get("/metrics")
             samples = {

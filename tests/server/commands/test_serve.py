@@ -21,7 +21,7 @@ from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
 from tests.tiny_model import VARIANTS, write_checkpoint
 
 COMMAND = [sys.executable, "-m", "server", "serve"]
-OPTIONS = ["--port", "0", "--threads", "1", "--kv-cache-tokens", "2048"]
+OPTIONS = ["--port=0", "--threads=1", "--kv-cache-tokens=2048", "--shutdown-seconds=3600"]
 BODY = {"model": "tiny", "prompt": "Once", "stream": True, "max_tokens": 400, "ignore_eos": True}
 
 
@@ -72,7 +72,8 @@ async def test_a_dead_engine_ends_the_server(
         port = server.servers[0].sockets[0].getsockname()[1]
         model.error = MemoryError("scripted")
         body = BODY | {"model": "scripted", "max_tokens": 9}
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url, timeout=LIMIT_SECONDS) as client:
             response = await client.post("/v1/completions", json=body)
         assert '"code": "engine_dead"' in response.text
         await serving

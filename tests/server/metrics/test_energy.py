@@ -11,7 +11,8 @@ from server.dependencies import Services
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
 from tests.server.scraped import value
-from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
+from tests.server.scripted import ScriptedModel
+from tests.server.waiting import until
 
 LABELS = {"domain": "package", "source": "rapl"}
 BODY = {"model": "scripted", "prompt": "Once"}
@@ -57,9 +58,7 @@ async def test_work_begins_with_a_reading(
     model.is_open = False
     tree.set(PACKAGE, 1_000_000)
     answer = asyncio.create_task(client.post("/v1/completions", json=BODY))
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while value(services, "sterna:energy_joules_total", **LABELS) != 1.0:
-            await asyncio.sleep(0.001)
+    await until(lambda: value(services, "sterna:energy_joules_total", **LABELS) == 1.0)
     tree.set(PACKAGE, 4_000_000)
     model.allow(1000)
     await answer

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine import AsyncEngine
 from server.dependencies import Services
 from tests.server.scripted import ScriptedModel, babbles
+from tests.server.waiting import num_submitted, step, until
 
 BODY = {"model": "scripted", "prompt": "Once"}
 
@@ -45,15 +46,15 @@ async def test_a_dead_engine_is_never_ready_again(
 
 
 async def test_streams_end_with_an_error_when_the_engine_dies(
-    client: httpx.AsyncClient, model: ScriptedModel
+    client: httpx.AsyncClient, engine: AsyncEngine, model: ScriptedModel
 ) -> None:
     model.reply = babbles()
     model.is_open = False
     bodies = [BODY | {"stream": True, "max_tokens": 100}] * 3
     tasks = [asyncio.create_task(client.post("/v1/completions", json=body)) for body in bodies]
-    model.allow(10)
-    while len(model.steps) < 10:
-        await asyncio.sleep(0.001)
+    await until(lambda: num_submitted(engine) == 3)
+    for _ in range(10):
+        await step(engine, model)
     model.error = MemoryError("scripted")
     model.allow(10)
     for response in await asyncio.gather(*tasks):
