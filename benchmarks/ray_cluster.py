@@ -51,8 +51,9 @@ class RayCluster:
         for path in self._targets.glob("*.json"):
             (target,) = json.loads(path.read_text())
             try:
-                text = httpx.get(f"http://{target['targets'][0]}/metrics").text
-            except httpx.ConnectError:
+                url = f"http://{target['targets'][0]}/metrics"
+                text = httpx.get(url, timeout=LIMIT_SECONDS).text
+            except httpx.TransportError:
                 continue  # of a replica that was killed
             values = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
             found[target["labels"]["replica"]] = sum(map(float, values))

@@ -57,7 +57,7 @@ def watched(folder: Path) -> Iterator[Watched]:
     energy = {"powercap-dir": folder / "powercap"}
     with fake_powercap(folder / "powercap") as follow, server(folder, energy) as (url, pid):
         follow(pid)
-        model = httpx.get(f"{url}/v1/models").json()["data"][0]["id"]
+        model = httpx.get(f"{url}/v1/models", timeout=60).json()["data"][0]["id"]
         with prometheus(url.removeprefix("http://"), ALERTS, folder) as watcher:
             yield Watched(url, model, watcher)
 

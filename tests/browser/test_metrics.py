@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
+from tests.browser.conftest import new_context
+
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 BEFORE = """# HELP t A counter.
@@ -48,8 +50,9 @@ SCRIPT = """async ([before, after, ask]) => {
     ],
 )
 async def test_what_two_scrapes_say(browser: Browser, url: str, ask: str, answer: Any) -> None:
-    page = await browser.new_page(bypass_csp=True)
+    context = await new_context(browser, bypass_csp=True)
+    page = await context.new_page()
     await page.goto(url)
     found = float(await page.evaluate(SCRIPT, [BEFORE, AFTER, ask]))
     assert found == pytest.approx(answer, nan_ok=True)
-    await page.close()
+    await context.close()

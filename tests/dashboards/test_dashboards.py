@@ -102,7 +102,7 @@ def test_every_variable_has_values(seen: Watched) -> None:
 @pytest.mark.dashboards
 def test_every_metric_that_is_named_exists(seen: Watched) -> None:
     """In dashboards, alerts and the page; the server's own text says so, not a query's luck."""
-    text = httpx.get(f"{seen.url}/metrics").text
+    text = httpx.get(f"{seen.url}/metrics", timeout=60).text
     served = {
         sample.name for family in text_string_to_metric_families(text) for sample in family.samples
     }

@@ -18,10 +18,10 @@ OPTIONS = {
     "max-batch-requests": 8,
     "max-waiting-requests": 16,
     "max-queued-bytes": 60_000,
-    "send-timeout-seconds": 20,
+    **dict.fromkeys(("send-timeout-seconds", "constraint-seconds", "shutdown-seconds"), 600),
 }
-START_SECONDS = 120.0
-END_SECONDS = 120.0
+START_SECONDS = 300.0
+END_SECONDS = 600.0
 
 
 class ServerProcess:

@@ -15,7 +15,8 @@ from tests.soak.report import Report
 
 NUM_WORKERS = 10
 NUM_LAST_STREAMS = 6  # open when the server is told to end
-QUIET_SECONDS = 60.0
+QUIET_SECONDS = 120.0
+LIMIT_SECONDS = 600.0  # for an answer, on a machine that is busy or paused
 
 
 async def soak(seconds: float, seed: int, folder: Path) -> Report:
@@ -24,7 +25,9 @@ async def soak(seconds: float, seed: int, folder: Path) -> Report:
     server = ServerProcess(folder)
     try:
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=server.url, timeout=120, limits=limits) as client:
+        async with httpx.AsyncClient(
+            base_url=server.url, timeout=LIMIT_SECONDS, limits=limits
+        ) as client:
             (model, *_) = (await client.get("/v1/models")).json()["data"]
             cases = make_cases(model["id"], seed)
             clients = Clients(client, cases, seed, report)
