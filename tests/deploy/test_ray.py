@@ -143,6 +143,7 @@ async def test_a_killed_replica_fails_its_own_requests_only_and_comes_back(
 ) -> None:
     victim, streams = await kill_a_replica()
     while all(stream.is_whole for stream in streams):  # they had come to their end before
+        await asyncio.to_thread(wait_until, lambda: len(replica_pids()) == 2)
         await asyncio.to_thread(wait_until, lambda: cluster.num_running == 2)
         victim, streams = await kill_a_replica()
     failed = [stream for stream in streams if not stream.is_whole]
