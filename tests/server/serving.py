@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from server.commands.serve import load_app
 from server.settings import Settings
-from tests.server.scripted import LIMIT_SECONDS
+from tests.server.scripted import CLOCKS, LIMIT_SECONDS, NEVER_SECONDS
 
 CLIENT_SECONDS = 600.0  # on a busy machine
 
@@ -60,9 +60,10 @@ def serve_in_thread(app: FastAPI) -> Iterator[str]:
 def real_app(**options: object) -> FastAPI:
     """An app as ``sterna serve`` has it, with the real engine on one thread.
 
-    options: of the command line; without ``model``, the built-in one.
+    options: of the command line; without ``model``, the built-in one. No time limit is in its way.
     """
-    app, _ = load_app(Settings.load({"threads": 1} | options, environment={}))
+    fixed = {"threads": 1, **dict.fromkeys(CLOCKS, NEVER_SECONDS)}
+    app, _ = load_app(Settings.load(fixed | options, environment={}))
     return app
 
 
