@@ -25,7 +25,7 @@ class ChatAnswer:
 
     def __init__(self, use: ToolUse) -> None:
         self._use = use
-        self._parser = ToolParser(bool(use.allowed), has_form=use.form is not None)
+        self._parser = ToolParser(use)
         self._has_begun = False
 
     def message(self, answer: TextDelta) -> ResponseMessage:

@@ -71,7 +71,7 @@ class CompiledGrammar:
 
     def start(self) -> Matcher:
         """Return a fresh matcher, for one sequence."""
-        return self._start()
+        return GrammarMatcher(self._vocabulary, self._matcher.deep_copy())
 
     def probe(self) -> None:
         """Go some tokens along one path, so that much of what must fail does so early.
@@ -81,7 +81,7 @@ class CompiledGrammar:
         mask = np.empty_like(self._vocabulary.known)
         ends = set(self._vocabulary.tokens.eos_tokens)
         try:
-            matcher = self._start()
+            matcher = self.start()
             for _ in range(PROBED_TOKENS):
                 matcher.fill_mask(mask.data)
                 allowed = np.flatnonzero(np.unpackbits(mask.view(np.uint8), bitorder="little"))
@@ -91,9 +91,6 @@ class CompiledGrammar:
                 matcher.accept(int(token_id))
         except ConstraintError as error:
             raise ValueError(str(error)) from None
-
-    def _start(self) -> "GrammarMatcher":
-        return GrammarMatcher(self._vocabulary, self._matcher.deep_copy())
 
 
 class GrammarMatcher:

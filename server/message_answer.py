@@ -26,6 +26,7 @@ from server.schemas.message_events import (
 )
 from server.text_delta import TextDelta
 from server.tool_parser import CallBegun, Piece, TextPiece, ToolParser, parse
+from server.tools import ToolUse
 from server.usage import UsageCounter
 
 ID_PREFIX = "toolu_"
@@ -44,12 +45,12 @@ def new_head(model: str) -> MessageHead:
 
 
 def whole_message(
-    head: MessageHead, answer: TextDelta, job: GenerationJob, *, can_call: bool
+    head: MessageHead, answer: TextDelta, job: GenerationJob, use: ToolUse
 ) -> MessageAnswer:
     """The answer in one piece. A call that the limit has cut is left out: it has no arguments."""
     usage = UsageCounter(job)
     usage.add(answer)
-    text, calls = parse(answer.text, can_call=can_call)
+    text, calls = parse(answer.text, use)
     content: list[Content] = [TextContent(text=text)] if text else []
     content += [
         ToolUseContent(id=ID_PREFIX + call.id, name=call.name, input=json.loads(call.arguments))
@@ -68,10 +69,10 @@ def whole_message(
 class MessageStream:
     """The events of one answer. Blocks come one after another, so one at most is open."""
 
-    def __init__(self, head: MessageHead, job: GenerationJob, *, can_call: bool) -> None:
+    def __init__(self, head: MessageHead, job: GenerationJob, use: ToolUse) -> None:
         self._head = head
         self._usage = UsageCounter(job)
-        self._parser = ToolParser(can_call)
+        self._parser = ToolParser(use)
         self._num_blocks = 0
         self._open: type[Content] | None = None
 

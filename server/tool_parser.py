@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from server.tools import CALL_BEGIN, CALL_END
+from server.tools import CALL_BEGIN, CALL_END, ToolUse
 
 HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*(?=\{)')
 
@@ -43,16 +43,16 @@ Piece = TextPiece | CallBegun | ArgumentsPiece
 
 
 class ToolParser:
-    """Reads one answer. Without ``can_call``, all of it is text."""
+    """Reads one answer. If nothing may be called, all of it is text."""
 
-    def __init__(self, can_call: bool, *, has_form: bool = False) -> None:
+    def __init__(self, use: ToolUse) -> None:
         self.num_calls = 0  # begun
         self._held = ""
         self._scanner = ObjectScanner()
         self._pieces: list[Piece] = []
         self._step: Callable[[], bool] = self._only_text
-        if can_call:
-            self._step = self._first if has_form else self._text
+        if use.allowed:
+            self._step = self._first if use.form else self._text
 
     def push(self, text: str) -> list[Piece]:
         """What is certain after more of the answer."""
@@ -185,9 +185,9 @@ def fold(pieces: Sequence[Piece]) -> tuple[str, list[Call]]:
     return text, calls
 
 
-def parse(answer: str, *, can_call: bool, has_form: bool = False) -> tuple[str, list[Call]]:
+def parse(answer: str, use: ToolUse) -> tuple[str, list[Call]]:
     """Text and calls of an answer that is all there."""
-    parser = ToolParser(can_call, has_form=has_form)
+    parser = ToolParser(use)
     text, calls = fold([*parser.push(answer), *parser.finish()])
     if parser.is_cut:
         calls[-1].is_complete = False

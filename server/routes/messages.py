@@ -16,6 +16,7 @@ from server.schemas.message_events import Event, MessageAnswer, TokensCount
 from server.schemas.messages import CountTokensRequest, MessagesRequest
 from server.sse import NamedEvents
 from server.text_delta import collect
+from server.tools import ToolUse
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 
@@ -31,12 +32,11 @@ async def create_message(
     services.check_model(body.model)
     reservation.take(1)
     chat = await beside_others(reservation.num_bytes, chat_request, body)
-    job, can_call = await services.encoder.chat_job(chat), bool(chat.tool_use().allowed)
-    head = new_head(body.model)
+    job, use, head = await services.encoder.chat_job(chat), chat.tool_use(), new_head(body.model)
     if body.stream:
-        events = _events(services, job, MessageStream(head, job, can_call=can_call))
+        events = _events(services, job, MessageStream(head, job, use))
         return services.event_stream(events, NamedEvents(request.state.request_id))
-    answer = await until_disconnect(request, _message(services, job, head, can_call=can_call))
+    answer = await until_disconnect(request, _message(services, job, head, use))
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
@@ -55,10 +55,10 @@ async def count_tokens(
 
 
 async def _message(
-    services: Services, job: GenerationJob, head: MessageHead, *, can_call: bool
+    services: Services, job: GenerationJob, head: MessageHead, use: ToolUse
 ) -> MessageAnswer:
     (answer,) = await collect(services.generator.stream(job))
-    return whole_message(head, answer, job, can_call=can_call)
+    return whole_message(head, answer, job, use)
 
 
 async def _events(

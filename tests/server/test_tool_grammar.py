@@ -109,7 +109,7 @@ def walk(matcher: Matcher, text: str, seed: int, max_tokens: int = 400) -> tuple
 
 def check(text: str) -> list[str]:
     """Names of the calls; all that are complete must fit their schemas."""
-    _, calls = parse(text, can_call=True)
+    _, calls = parse(text, ToolUse(TOOLS, TOOLS))
     for call in calls:
         if call.is_complete:
             jsonschema.validate(json.loads(call.arguments), SCHEMAS[call.name])
@@ -135,7 +135,7 @@ def test_an_answer_that_chance_writes_is_calls_or_of_the_form(name: str) -> None
     num_calls = num_texts = 0
     for seed in range(80):
         written, has_ended = walk(grammar.start(), "<tool_call>" if seed % 4 == 0 else "", seed)
-        text, calls = parse(written, can_call=True, has_form=True)
+        text, calls = parse(written, ToolUse(TOOLS, TOOLS, form=form))
         assert not (text and calls)
         if calls:
             num_calls += len(check(written))
@@ -153,7 +153,7 @@ def test_a_text_of_the_form_is_none_of_calls(name: str) -> None:
         matcher = grammar.start()
         read(matcher, text)
         assert END in allowed(matcher)
-        assert parse(text, can_call=True, has_form=True) == (text, [])
+        assert parse(text, ToolUse(TOOLS, TOOLS, form=form)) == (text, [])
     read(grammar.start(), f"{CALL}\n{CALL}")
     for wrong in ("Hi", "<tool_call>?", f" {CALL}", f"{CALL}{texts[0]}x", f"{texts[-1]}{CALL}"):
         with pytest.raises(AssertionError, match="is not allowed"):
@@ -229,5 +229,5 @@ def test_many_tools_compile() -> None:
     tools = [Tool(f"tool_{number}", None, WEATHER, "") for number in range(128)]
     grammar = VOCABULARY.compile(ToolCalls(ToolUse(tools, tools)).text())
     text, _ = walk(grammar.start(), '<tool_call>\n{"name": "tool_127", "arguments": ', 1)
-    _, calls = parse(text, can_call=True)
+    _, calls = parse(text, ToolUse(TOOLS, TOOLS))
     jsonschema.validate(json.loads(calls[0].arguments), WEATHER)

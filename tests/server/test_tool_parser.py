@@ -1,19 +1,26 @@
 """Calls are found in an answer however it is cut into pieces, and no mark is ever sent as text."""
 
 import json
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from server.grammars import JsonSchema
 from server.tool_parser import ArgumentsPiece, CallBegun, TextPiece, ToolParser, fold, parse
+from server.tools import Tool, ToolUse
 
 CALL = '<tool_call>\n{"name": "f", "arguments": {"a": "}\\"{"}}\n</tool_call>'
 OTHER = CALL.replace('"f"', '"g"')
 ANSWER = f"One moment.\n{CALL}\n{OTHER}"
 
 
-def read(answer: str, size: int, *, has_form: bool = False) -> list[object]:
-    parser = ToolParser(can_call=True, has_form=has_form)
+USE = ToolUse(allowed=[Tool("f", None, {}, "tools[0]")])
+BESIDE_FORM = replace(USE, form=JsonSchema())
+
+
+def read(answer: str, size: int, use: ToolUse = USE) -> list[object]:
+    parser = ToolParser(use)
     pieces: list[object] = []
     for at in range(0, len(answer), size):
         pieces += parser.push(answer[at : at + size])
@@ -60,7 +67,7 @@ def test_text_without_a_call_is_not_disturbed(text: str, size: int) -> None:
 
 
 def test_text_is_given_as_soon_as_it_is_certain() -> None:
-    parser = ToolParser(can_call=True)
+    parser = ToolParser(USE)
     assert parser.push("Hi the") == [TextPiece("Hi the")]
     assert parser.push("re \n") == [TextPiece("re")]
     assert parser.push("<tool_") == []
@@ -77,23 +84,23 @@ def test_random_texts_add_up() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
 @pytest.mark.parametrize("text", ["", "<", "<tool_call", "<tool_box>", " ", json.dumps([CALL])])
 def test_beside_a_form_only_the_first_characters_may_be_a_mark(text: str, size: int) -> None:
-    assert fold(read(text, size, has_form=True)) == (text, [])  # type: ignore[arg-type]
-    text, calls = fold(read(f"{CALL}\n{OTHER}", size, has_form=True))  # type: ignore[arg-type]
+    assert fold(read(text, size, BESIDE_FORM)) == (text, [])  # type: ignore[arg-type]
+    text, calls = fold(read(f"{CALL}\n{OTHER}", size, BESIDE_FORM))  # type: ignore[arg-type]
     assert (text, [call.name for call in calls]) == ("", ["f", "g"])
 
 
 def test_text_of_a_form_is_given_as_soon_as_it_is_no_mark() -> None:
-    parser = ToolParser(can_call=True, has_form=True)
+    parser = ToolParser(BESIDE_FORM)
     assert parser.push("<tool_") == []
     assert parser.push("b <") == [TextPiece("<tool_b <")]
     assert parser.push("tool_call> \n") == [TextPiece("tool_call> \n")]
 
 
 def test_a_call_that_is_cut_is_not_complete() -> None:
-    _, calls = parse(ANSWER[: ANSWER.rindex("}\\")], can_call=True)
+    _, calls = parse(ANSWER[: ANSWER.rindex("}\\")], USE)
     assert [call.is_complete for call in calls] == [True, False]
-    assert parse('<tool_call>\n{"name": "f', can_call=True) == ("", [])
+    assert parse('<tool_call>\n{"name": "f', USE) == ("", [])
 
 
 def test_without_tools_everything_is_text() -> None:
-    assert parse(ANSWER, can_call=False) == (ANSWER, [])
+    assert parse(ANSWER, ToolUse()) == (ANSWER, [])

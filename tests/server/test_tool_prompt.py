@@ -5,7 +5,7 @@ from typing import Any
 
 from server.tool_parser import parse
 from server.tool_prompt import as_text
-from server.tools import Tool
+from server.tools import Tool, ToolUse
 
 TOOL = Tool("add", "Adds é.", {"type": "object"}, "tools[0]")
 USER = {"role": "user", "content": "Hi"}
@@ -31,7 +31,7 @@ def test_earlier_calls_are_written_as_the_model_writes_them() -> None:
     turn: dict[str, Any] = {"role": "assistant", "content": "Well.", "tool_calls": [CALL, CALL]}
     (written,) = as_text([turn], ())
     assert written["role"] == "assistant"
-    text, calls = parse(written["content"], can_call=True)
+    text, calls = parse(written["content"], ToolUse(allowed=[TOOL]))
     assert text == "Well."
     assert [(c.name, json.loads(c.arguments)) for c in calls] == [("add", {"a": "é"})] * 2
     (bare,) = as_text([turn | {"content": ""}], ())
