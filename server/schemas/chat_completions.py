@@ -18,7 +18,8 @@ from server.schemas.body import Neutral
 from server.schemas.chat_messages import Messages
 from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
 from server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
-from server.schemas.tools import ToolCall, ToolChoice, ToolFields
+from server.schemas.tool_choice import ToolChoice
+from server.schemas.tools import ToolCall, ToolFields
 from server.tools import ToolUse
 
 

@@ -3,72 +3,20 @@
 The client checks the shape of every response by itself (``_strict_response_validation``).
 """
 
-import json
 from typing import Any
 
-import jsonschema
 import openai
 import pytest
-from openai.types.chat import (
-    ChatCompletion,
-    ChatCompletionMessageParam,
-    ChatCompletionToolUnionParam,
-)
 
 from server.checkpoint import BUILTIN_NAME
 from server.schemas.tools import ToolFields
 from server.tool_prompt import as_text
-from server.tools import CALL_BEGIN
-from tests.server.client.asking import tokens_of
-
-MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is a river?"}]
-WEATHER = {
-    "type": "object",
-    "properties": {
-        "city": {"enum": ["Oslo", "Rome"]},
-        "days": {"type": "integer", "minimum": 1, "maximum": 99},
-        "note": {"type": "string", "maxLength": 12},
-    },
-    "required": ["city"],
-    "additionalProperties": False,
-}
-TOOLS: list[ChatCompletionToolUnionParam] = [
-    {"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}},
-    {"type": "function", "function": {"name": "stop", "description": "Ends it all."}},
-]
-SCHEMAS: dict[str, Any] = {
-    "get_weather": WEATHER,
-    "stop": {"type": "object", "additionalProperties": False},
-}
-NAMED = {"type": "function", "function": {"name": "get_weather"}}
-ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [NAMED]}}
+from tests.server.tool_asking import MESSAGES, NAMED, SCHEMAS, TOOLS, ask, calls
 
 
 @pytest.fixture
 def client(builtin: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
     return builtin
-
-
-async def ask(client: openai.AsyncOpenAI, **fields: Any) -> ChatCompletion:
-    fields = {"messages": MESSAGES, "tools": TOOLS, "max_tokens": 90, "temperature": 1} | fields
-    create: Any = client.chat.completions.create
-    answer: ChatCompletion = await create(model=BUILTIN_NAME, **fields)
-    return answer
-
-
-def calls(answer: ChatCompletion) -> list[tuple[str, Any]]:
-    """Names and arguments of all calls that are complete; checks that they are valid."""
-    found = []
-    for choice in answer.choices:
-        made = choice.message.tool_calls or []
-        assert len({call.id for call in made}) == len(made)
-        for call in made if choice.finish_reason != "length" else made[:-1]:
-            assert call.type == "function"
-            assert call.id.startswith("call_")
-            arguments = json.loads(call.function.arguments)
-            jsonschema.validate(arguments, SCHEMAS[call.function.name])
-            found.append((call.function.name, arguments))
-    return found
 
 
 async def test_required_calls_are_valid_whatever_the_seed(client: openai.AsyncOpenAI) -> None:
@@ -159,85 +107,6 @@ async def test_a_schema_that_cannot_be_kept_to_is_named(client: openai.AsyncOpen
         with pytest.raises(openai.BadRequestError) as caught:
             await ask(client, tools=[*TOOLS, {"type": "function", "function": function}])
         assert caught.value.param == "tools[2].function.parameters"
-
-
-ANSWER = {
-    "type": "object",
-    "properties": {"river": {"type": "string", "maxLength": 12}, "long": {"type": "boolean"}},
-    "required": ["river", "long"],
-    "additionalProperties": False,
-}
-FORM = {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": ANSWER}}}
-
-
-async def calling(client: openai.AsyncOpenAI, weight: int) -> dict[str, Any]:
-    """A bias for or against the first character of a call's mark."""
-    url = str(client.base_url).removesuffix("/v1/")
-    (*_, token_id) = await tokens_of(url, CALL_BEGIN[0])
-    return {"logit_bias": {str(token_id): weight}}
-
-
-@pytest.mark.parametrize("choice", ["auto", ALLOWED])
-async def test_with_a_form_an_answer_is_calls_or_of_the_form(
-    client: openai.AsyncOpenAI, choice: Any
-) -> None:
-    fields = FORM | {"tool_choice": choice, "parallel_tool_calls": False, "n": 12, "seed": 8}
-    called = await ask(client, **fields, **await calling(client, 100))
-    assert calls(called)
-    assert {choice.message.content for choice in called.choices} == {None}
-    said = await ask(client, **fields, **await calling(client, -100))
-    assert not calls(said)
-    ended = [choice for choice in said.choices if choice.finish_reason == "stop"]
-    assert ended
-    for each in ended:
-        jsonschema.validate(json.loads(each.message.content or ""), ANSWER)
-
-
-async def test_a_form_means_nothing_to_calls_and_all_without_them(
-    client: openai.AsyncOpenAI,
-) -> None:
-    required = await ask(client, tool_choice="required", n=4, seed=9, **FORM)
-    free = await ask(client, tool_choice="required", n=4, seed=9)
-    assert calls(required) == calls(free) != []
-    none = await ask(client, tool_choice="none", seed=9, **FORM)
-    alone = await ask(client, tools=openai.omit, seed=9, **FORM)
-    jsonschema.validate(json.loads(none.choices[0].message.content or ""), ANSWER)
-    assert none.choices[0].message.content == alone.choices[0].message.content
-
-
-@pytest.mark.parametrize(
-    ("structured", "expected"),
-    [({"choice": ["<", "no"]}, "< no"), ({"regex": "[<a-c]{3}"}, "<abc")],
-)
-async def test_other_forms_go_with_calls_too(
-    client: openai.AsyncOpenAI, structured: Any, expected: str
-) -> None:
-    answer = await ask(client, n=8, seed=1, extra_body={"structured_outputs": structured})
-    calls(answer)
-    texts = [each.message.content for each in answer.choices if not each.message.tool_calls]
-    assert texts
-    assert all(text and set(text) <= set(expected) for text in texts)
-
-
-async def test_only_a_grammar_can_not_be_asked_for_beside_calls(
-    client: openai.AsyncOpenAI,
-) -> None:
-    form = {"structured_outputs": {"grammar": 'start: "a"'}}
-    with pytest.raises(openai.BadRequestError, match=r"structured_outputs\.grammar") as caught:
-        await ask(client, extra_body=form)
-    assert caught.value.param == "tool_choice"
-    assert calls(await ask(client, tool_choice=NAMED, extra_body=form))
-    none = await ask(client, tool_choice="none", extra_body=form)
-    assert none.choices[0].message.content == "a"
-
-
-async def test_a_form_that_cannot_be_kept_to_is_named_beside_tools(
-    client: openai.AsyncOpenAI,
-) -> None:
-    for choice in ("auto", "required"):
-        with pytest.raises(openai.BadRequestError) as caught:
-            await ask(client, tool_choice=choice, extra_body={"structured_outputs": {"regex": "("}})
-        assert caught.value.param == "structured_outputs.regex"
 
 
 async def test_calls_end_where_they_are_whole(client: openai.AsyncOpenAI) -> None:
