@@ -29,7 +29,7 @@ class RotateAndStore final : public Op {
     return (step.num_tokens + tile_tokens(step) - 1) / tile_tokens(step);
   }
 
-  void run_tile(const Step& step, size_t tile) override {
+  void run_tile(const Step& step, size_t tile, bool) override {
     const size_t begin = tile * tile_tokens(step), end = begin + tile_tokens(step);
     fetch_keys(size_t(step.slots[begin]) / kCacheTokens);
     for (size_t t = begin; t < end && t < step.num_tokens; ++t) run_token(step, t);
@@ -193,7 +193,7 @@ class Attend final : public Op {
 
   size_t num_tiles(const Step&) const override { return plan_.tiles().size(); }
 
-  void run_tile(const Step& step, size_t index) override {
+  void run_tile(const Step& step, size_t index, bool) override {
     const AttentionPlan::Tile& part = plan_.tiles()[index];
     AttentionTile tile;
     tile.num_queries = 0;
@@ -240,7 +240,7 @@ class MergeAttention final : public Op {
                  Rows& out)
       : kernels_(kernels), shape_(shape), parts_(parts), out_(out) {}
   size_t num_tiles(const Step& step) const override { return step.num_tokens; }
-  void run_tile(const Step& step, size_t t) override {
+  void run_tile(const Step& step, size_t t, bool) override {
     const size_t count = parts_.count(step.positions[t]);
     if (count == 1) return;
     for (size_t h = 0; h < shape_.num_heads; ++h)

@@ -79,7 +79,7 @@ class SplitDigits final : public Op {
   SplitDigits(const KernelTable& kernels, Rows& x, Digits& out)
       : kernels_(kernels), x_(x), out_(out) {}
   size_t num_tiles(const Step& step) const override { return step.num_logits; }
-  void run_tile(const Step&, size_t s) override {
+  void run_tile(const Step&, size_t s, bool) override {
     kernels_.split_digits(x_.row(s), x_.width, out_.high(s), out_.low(s), &out_.scales[s],
                           &out_.norms[s], &out_.error_norms[s]);
   }
@@ -90,44 +90,32 @@ class SplitDigits final : public Op {
   Digits& out_;
 };
 
-// Approximate logits: a tile is a few blocks of 64 rows times all hidden states.
+// Approximate logits: a tile is a block of 64 rows times all hidden states.
 class Int8Head final : public Op {
  public:
-  Int8Head(const KernelTable& kernels, int num_threads, Digits& x, Int8Table table,
-           LowerBounds& bounds, Rows& logits)
-      : kernels_(kernels),
-        x_(x),
-        table_(table),
-        bounds_(bounds),
-        logits_(logits),
-        tile_blocks_(blocks_in_tile(num_int8_blocks(table.num_rows), num_threads)) {}
+  Int8Head(const KernelTable& kernels, Digits& x, Int8Table table, LowerBounds& bounds,
+           Rows& logits)
+      : kernels_(kernels), x_(x), table_(table), bounds_(bounds), logits_(logits) {}
 
   size_t num_tiles(const Step& step) const override {
-    return step.num_logits ? (num_int8_blocks(table_.num_rows) + tile_blocks_ - 1) / tile_blocks_
-                           : 0;
+    return step.num_logits ? num_int8_blocks(table_.num_rows) : 0;
   }
 
-  void run_tile(const Step& step, size_t tile) override {
-    const size_t first = tile * tile_blocks_;
-    for (size_t i = 0; i < tile_blocks_ && first + i < num_int8_blocks(table_.num_rows); ++i)
-      run_block(first + i, step.num_logits, i == 0);
-  }
-
- private:
-  void run_block(size_t block, size_t num_logits, bool first_block) {
+  void run_tile(const Step& step, size_t block, bool follows) override {
     const size_t steps = num_steps(table_.width), block_bytes = steps * kInt8StepBytes;
     const int8_t* codes = table_.codes + block * block_bytes;
     const size_t tile_rows = kernels_.tile_digits / 2;
-    const size_t num_passes = (num_logits + tile_rows - 1) / tile_rows;
+    const size_t num_passes = (step.num_logits + tile_rows - 1) / tile_rows;
     int32_t sums[kMaxTileDigits * kInt8BlockRows];
-    for (size_t s = 0, pass = 0; s < num_logits; s += tile_rows, ++pass) {
-      const size_t rows = s + tile_rows < num_logits ? tile_rows : num_logits - s;
+    for (size_t s = 0, pass = 0; s < step.num_logits; s += tile_rows, ++pass) {
+      const size_t left = step.num_logits - s, rows = tile_rows < left ? tile_rows : left;
       kernels_.int8_tile(codes, x_.high(s), x_.stride, steps, 2 * rows,
-                         fetch_ahead(codes, block_bytes, pass, num_passes, first_block), sums);
+                         fetch_ahead(codes, block_bytes, pass, num_passes, follows), sums);
       for (size_t i = 0; i < rows; ++i) finish(block, s + i, sums + 2 * i * kInt8BlockRows);
     }
   }
 
+ private:
   // sums: over the high digits, then over the low ones, 64 each.
   void finish(size_t block, size_t s, const int32_t* sums) {
     const size_t first = block * kInt8BlockRows, left = table_.num_rows - first;
@@ -150,7 +138,6 @@ class Int8Head final : public Op {
   Int8Table table_;
   LowerBounds& bounds_;
   Rows& logits_;
-  size_t tile_blocks_;
 };
 
 // Computes the candidates again, from the plain table and as the plain head does.
@@ -168,7 +155,7 @@ class RefineHead final : public Op {
 
   size_t num_tiles(const Step& step) const override { return step.num_logits * num_chunks(); }
 
-  void run_tile(const Step&, size_t tile) override {
+  void run_tile(const Step&, size_t tile, bool) override {
     const size_t s = tile / num_chunks(), begin = tile % num_chunks() * kChunk;
     const size_t end = begin + kChunk < table_.num_rows ? begin + kChunk : table_.num_rows;
     const float* lower = bounds_.row(s);

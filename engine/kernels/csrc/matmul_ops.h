@@ -10,26 +10,25 @@ struct TernaryWeight {
   size_t out_features, in_features;
 };
 
-// Products with packed weights: a tile is a few blocks of output rows times a panel of tokens.
+// Products with packed weights. A tile is a block of output rows; or, with more tokens than a panel
+// has, a few blocks times a panel, which thus come from the L2 cache for most of them.
 class PackedProduct : public Op {
  public:
-  PackedProduct(const KernelTable& kernels, int num_threads, QuantizedRows& x, size_t out_features)
-      : kernels_(kernels),
-        x_(x),
-        num_blocks_(num_blocks(out_features)),
-        tile_blocks_(blocks_in_tile(num_blocks_, num_threads)) {}
+  PackedProduct(const KernelTable& kernels, QuantizedRows& x, size_t out_features)
+      : kernels_(kernels), x_(x), num_blocks_(num_blocks(out_features)) {}
 
   size_t num_tiles(const Step& step) const override {
-    return (num_blocks_ + tile_blocks_ - 1) / tile_blocks_ * num_panels(step);
+    const size_t group = group_blocks(step);
+    return (num_blocks_ + group - 1) / group * num_panels(step);
   }
 
-  void run_tile(const Step& step, size_t tile) override {
-    const size_t first = tile / num_panels(step) * tile_blocks_;
+  void run_tile(const Step& step, size_t tile, bool follows) override {
+    const size_t group = group_blocks(step), first = tile / num_panels(step) * group;
     const size_t panel = tile % num_panels(step);
     const size_t begin = panel * step.num_tokens / num_panels(step);
     const size_t end = (panel + 1) * step.num_tokens / num_panels(step);
-    for (size_t i = 0; i < tile_blocks_ && first + i < num_blocks_; ++i)
-      run_block(first + i, begin, end, i == 0);
+    for (size_t i = 0; i < group && first + i < num_blocks_; ++i)
+      run_block(first + i, begin, end, i > 0 || follows);
   }
 
  protected:
@@ -38,7 +37,7 @@ class PackedProduct : public Op {
   // Some tokens times one block, the `index`-th pass of `count` over it.
   struct Pass {
     size_t block, begin, tokens, index, count;
-    bool first_block;
+    bool is_fetched;
   };
   virtual void run_pass(const Pass& pass) = 0;
 
@@ -46,7 +45,7 @@ class PackedProduct : public Op {
     const size_t steps = num_steps(weight.in_features), block_bytes = steps * kStepBytes;
     const uint8_t* codes = weight.codes + pass.block * block_bytes;
     kernels_.ternary_tile(codes, x_.row(pass.begin).q, x_.stride, steps, pass.tokens,
-                          fetch_ahead(codes, block_bytes, pass.index, pass.count, pass.first_block),
+                          fetch_ahead(codes, block_bytes, pass.index, pass.count, pass.is_fetched),
                           sums);
   }
 
@@ -61,11 +60,11 @@ class PackedProduct : public Op {
 
  private:
   // As few passes as will do, of even size: a small last one would pay for a whole decoding.
-  void run_block(size_t block, size_t begin, size_t end, bool first_block) {
+  void run_block(size_t block, size_t begin, size_t end, bool is_fetched) {
     const size_t count = (end - begin + kernels_.tile_tokens - 1) / kernels_.tile_tokens;
     for (size_t i = 0, t = begin, tokens; t < end; t += tokens, ++i) {
       tokens = (end - t + count - i - 1) / (count - i);
-      run_pass({block, t, tokens, i, count, first_block});
+      run_pass({block, t, tokens, i, count, is_fetched});
     }
   }
 
@@ -75,15 +74,19 @@ class PackedProduct : public Op {
     return (step.num_tokens + kPanelTokens - 1) / kPanelTokens;
   }
 
-  size_t num_blocks_, tile_blocks_;
+  // Few enough that each worker has several groups, so that nobody waits long for the last.
+  static constexpr size_t kGroupBlocks = 6;
+  static size_t group_blocks(const Step& step) { return num_panels(step) > 1 ? kGroupBlocks : 1; }
+
+  size_t num_blocks_;
 };
 
 // y (+)= dequantised x times the transposed weight.
 class TernaryMatmul final : public PackedProduct {
  public:
-  TernaryMatmul(const KernelTable& kernels, int num_threads, QuantizedRows& x, TernaryWeight weight,
-                Rows& out, bool accumulate)
-      : PackedProduct(kernels, num_threads, x, weight.out_features),
+  TernaryMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight weight, Rows& out,
+                bool accumulate)
+      : PackedProduct(kernels, x, weight.out_features),
         weight_(std::move(weight)),
         out_(out),
         accumulate_(accumulate) {}
@@ -107,9 +110,9 @@ class TernaryMatmul final : public PackedProduct {
 // y = relu(x gate^T)^2 * (x up^T): both products of a block at once, so that neither is written.
 class GatedMatmul final : public PackedProduct {
  public:
-  GatedMatmul(const KernelTable& kernels, int num_threads, QuantizedRows& x, TernaryWeight gate,
-              TernaryWeight up, Rows& out)
-      : PackedProduct(kernels, num_threads, x, gate.out_features),
+  GatedMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight gate, TernaryWeight up,
+              Rows& out)
+      : PackedProduct(kernels, x, gate.out_features),
         gate_(std::move(gate)),
         up_(std::move(up)),
         out_(out) {}
@@ -140,7 +143,7 @@ class Head final : public Op {
     return step.num_logits ? (table_.num_rows + kTileRows - 1) / kTileRows : 0;
   }
 
-  void run_tile(const Step& step, size_t tile) override {
+  void run_tile(const Step& step, size_t tile, bool) override {
     const size_t end =
         (tile + 1) * kTileRows < table_.num_rows ? (tile + 1) * kTileRows : table_.num_rows;
     for (size_t v = tile * kTileRows; v < end; v += kHeadTileRows) {

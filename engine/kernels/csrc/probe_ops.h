@@ -11,7 +11,7 @@ class ReadProbe final : public Op {
   ReadProbe(const KernelTable& kernels, const uint8_t* data, size_t size)
       : kernels_(kernels), data_(data), size_(size) {}
   size_t num_tiles(const Step&) const override { return (size_ + kTileBytes - 1) / kTileBytes; }
-  void run_tile(const Step&, size_t tile) override {
+  void run_tile(const Step&, size_t tile, bool) override {
     const size_t begin = tile * kTileBytes;
     const size_t end = begin + kTileBytes < size_ ? begin + kTileBytes : size_;
     checksum_ ^= kernels_.read_bytes(data_ + begin, (end - begin) / 64 * 64);
@@ -31,7 +31,7 @@ class MultiplyAddProbe final : public Op {
   MultiplyAddProbe(const KernelTable& kernels, size_t num_tiles, size_t rounds)
       : kernels_(kernels), num_tiles_(num_tiles), rounds_(rounds) {}
   size_t num_tiles(const Step&) const override { return num_tiles_; }
-  void run_tile(const Step&, size_t) override { count_ += kernels_.multiply_add(rounds_); }
+  void run_tile(const Step&, size_t, bool) override { count_ += kernels_.multiply_add(rounds_); }
 
  private:
   const KernelTable& kernels_;

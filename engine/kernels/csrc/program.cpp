@@ -3,6 +3,8 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "tile_ranges.h"
+
 namespace {
 
 void require(bool holds, const char* message) {
@@ -76,16 +78,16 @@ void Program::require_product(size_t x, const TernaryWeight& weight, size_t out)
 void Program::ternary_matmul(size_t x, TernaryWeight weight, size_t out, bool accumulate) {
   require_product(x, weight, out);
   record("ternary_matmul",
-         std::make_unique<TernaryMatmul>(kernels_, num_threads(), quantized_rows(x),
-                                         std::move(weight), rows(out), accumulate));
+         std::make_unique<TernaryMatmul>(kernels_, quantized_rows(x), std::move(weight), rows(out),
+                                         accumulate));
 }
 
 void Program::gated_matmul(size_t x, TernaryWeight gate, TernaryWeight up, size_t out) {
   require_product(x, gate, out);
   require_product(x, up, out);
   record("ternary_matmul",
-         std::make_unique<GatedMatmul>(kernels_, num_threads(), quantized_rows(x), std::move(gate),
-                                       std::move(up), rows(out)));
+         std::make_unique<GatedMatmul>(kernels_, quantized_rows(x), std::move(gate), std::move(up),
+                                       rows(out)));
 }
 
 void Program::head(size_t x, Table table, size_t logits) {
@@ -105,8 +107,7 @@ void Program::int8_head(size_t x, Int8Table int8, Table table, size_t logits) {
   digits_ = std::make_unique<Digits>(limits_.max_logits, table.width);
   bounds_ = std::make_unique<LowerBounds>(limits_.max_logits, num_int8_blocks(table.num_rows));
   record("split_digits", std::make_unique<SplitDigits>(kernels_, rows(x), *digits_));
-  record("int8_head", std::make_unique<Int8Head>(kernels_, num_threads(), *digits_, int8, *bounds_,
-                                                 rows(logits)));
+  record("int8_head", std::make_unique<Int8Head>(kernels_, *digits_, int8, *bounds_, rows(logits)));
   record("refine_head", std::make_unique<RefineHead>(kernels_, rows(x), *digits_, int8, table,
                                                      *bounds_, rows(logits)));
 }
@@ -148,17 +149,22 @@ size_t Program::multiply_add_probe(size_t rounds) {
 
 void Program::run(const Step& step) {
   check(step);
+  if (ops_.empty()) return;
   if (plan_) plan_->build(step);
-  std::vector<TileCounter> counters(ops_.size());
+  // Of the operation at hand and of the next, which each worker deals itself before the barrier.
+  TileRanges ranges[2] = {TileRanges(num_threads()), TileRanges(num_threads())};
+  for (size_t worker = 0; worker < size_t(num_threads()); ++worker)
+    ranges[0].deal(worker, ops_[0].op->num_tiles(step));
   std::vector<Clock::time_point> ends(ops_.size() + 1);
   ends[0] = Clock::now();
   pool_.run([&](int worker) {
     for (size_t i = 0; i < ops_.size(); ++i) {
       Op& op = *ops_[i].op;
-      const size_t num_tiles = op.num_tiles(step);
-      for (size_t tile;
-           (tile = counters[i].next.fetch_add(1, std::memory_order_relaxed)) < num_tiles;)
-        op.run_tile(step, tile);
+      if (i + 1 < ops_.size())
+        ranges[(i + 1) % 2].deal(size_t(worker), ops_[i + 1].op->num_tiles(step));
+      size_t next = SIZE_MAX;  // behind the tile before
+      for (size_t tile; ranges[i % 2].take(size_t(worker), tile); next = tile + 1)
+        op.run_tile(step, tile, tile == next);
       pool_.barrier();
       if (worker == 0) ends[i + 1] = Clock::now();
     }

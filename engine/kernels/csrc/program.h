@@ -75,10 +75,6 @@ class Program {
     std::string kind;
     std::unique_ptr<Op> op;
   };
-  struct alignas(64) TileCounter {
-    std::atomic<size_t> next{0};
-  };
-
   void record(const char* kind, std::unique_ptr<Op> op);
   void check(const Step& step) const;
   void require_attention(size_t layer) const;

@@ -16,7 +16,7 @@ class Embed final : public Op {
  public:
   Embed(Table table, Rows& out) : table_(table), out_(out) {}
   size_t num_tiles(const Step& step) const override { return step.num_tokens; }
-  void run_tile(const Step& step, size_t t) override {
+  void run_tile(const Step& step, size_t t, bool) override {
     const size_t first = size_t(step.token_ids[t]) * table_.width;
     float* y = out_.row(t);
     if (!table_.is_bfloat) {
@@ -41,7 +41,7 @@ class RmsNormQuantize final : public Op {
                   QuantizedRows& out)
       : kernels_(kernels), x_(x), weight_(std::move(weight)), eps_(eps), out_(out) {}
   size_t num_tiles(const Step& step) const override { return step.num_tokens; }
-  void run_tile(const Step&, size_t t) override {
+  void run_tile(const Step&, size_t t, bool) override {
     kernels_.rms_norm_quantize(x_.row(t), weight_.data(), eps_, x_.width, out_.row(t));
   }
 
@@ -60,7 +60,7 @@ class SelectRmsNorm final : public Op {
                 Rows& out)
       : kernels_(kernels), x_(x), weight_(std::move(weight)), eps_(eps), out_(out) {}
   size_t num_tiles(const Step& step) const override { return step.num_logits; }
-  void run_tile(const Step& step, size_t s) override {
+  void run_tile(const Step& step, size_t s, bool) override {
     kernels_.rms_norm(x_.row(size_t(step.logit_rows[s])), weight_.data(), eps_, x_.width,
                       out_.row(s));
   }
