@@ -101,9 +101,11 @@ class Int8Head final : public Op {
     return step.num_logits ? num_int8_blocks(table_.num_rows) : 0;
   }
 
+  void fetch_start(const Step&, size_t block) const override { fetch(codes_of(block)); }
+
   void run_tile(const Step& step, size_t block, bool follows) override {
     const size_t steps = num_steps(table_.width), block_bytes = steps * kInt8StepBytes;
-    const int8_t* codes = table_.codes + block * block_bytes;
+    const int8_t* codes = codes_of(block);
     const size_t tile_rows = kernels_.tile_digits / 2;
     const size_t num_passes = (step.num_logits + tile_rows - 1) / tile_rows;
     int32_t sums[kMaxTileDigits * kInt8BlockRows];
@@ -116,6 +118,10 @@ class Int8Head final : public Op {
   }
 
  private:
+  const int8_t* codes_of(size_t block) const {
+    return table_.codes + block * num_steps(table_.width) * kInt8StepBytes;
+  }
+
   // sums: over the high digits, then over the low ones, 64 each.
   void finish(size_t block, size_t s, const int32_t* sums) {
     const size_t first = block * kInt8BlockRows, left = table_.num_rows - first;

@@ -31,6 +31,11 @@ class PackedProduct : public Op {
       run_block(first + i, begin, end, i > 0 || follows);
   }
 
+  void fetch_start(const Step& step, size_t tile) const override {
+    const size_t block = tile / num_panels(step) * group_blocks(step);
+    if (block < num_blocks_) fetch_block(block);
+  }
+
  protected:
   using Sums = int32_t[kMaxTileTokens * kBlockRows];
 
@@ -40,10 +45,15 @@ class PackedProduct : public Op {
     bool is_fetched;
   };
   virtual void run_pass(const Pass& pass) = 0;
+  virtual void fetch_block(size_t block) const = 0;  // its first bytes
+
+  static const uint8_t* codes_of(const TernaryWeight& weight, size_t block) {
+    return weight.codes + block * num_steps(weight.in_features) * kStepBytes;
+  }
 
   void multiply(const TernaryWeight& weight, const Pass& pass, int32_t* sums) const {
     const size_t steps = num_steps(weight.in_features), block_bytes = steps * kStepBytes;
-    const uint8_t* codes = weight.codes + pass.block * block_bytes;
+    const uint8_t* codes = codes_of(weight, pass.block);
     kernels_.ternary_tile(codes, x_.row(pass.begin).q, x_.stride, steps, pass.tokens,
                           fetch_ahead(codes, block_bytes, pass.index, pass.count, pass.is_fetched),
                           sums);
@@ -92,6 +102,8 @@ class TernaryMatmul final : public PackedProduct {
         accumulate_(accumulate) {}
 
  private:
+  void fetch_block(size_t block) const override { fetch(codes_of(weight_, block)); }
+
   void run_pass(const Pass& pass) override {
     Sums sums;
     multiply(weight_, pass, sums);
@@ -118,6 +130,11 @@ class GatedMatmul final : public PackedProduct {
         out_(out) {}
 
  private:
+  void fetch_block(size_t block) const override {
+    fetch(codes_of(gate_, block));
+    fetch(codes_of(up_, block));
+  }
+
   void run_pass(const Pass& pass) override {
     Sums gate, up;
     multiply(gate_, pass, gate);

@@ -165,6 +165,8 @@ void Program::run(const Step& step) {
       size_t next = SIZE_MAX;  // behind the tile before
       for (size_t tile; ranges[i % 2].take(size_t(worker), tile); next = tile + 1)
         op.run_tile(step, tile, tile == next);
+      if (i + 1 < ops_.size())
+        ops_[i + 1].op->fetch_start(step, ranges[(i + 1) % 2].first(size_t(worker)));
       pool_.barrier();
       if (worker == 0) ends[i + 1] = Clock::now();
     }

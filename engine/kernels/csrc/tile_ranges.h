@@ -20,6 +20,11 @@ class TileRanges {
     runs_[worker].bounds.store(pack(begin, end), std::memory_order_relaxed);
   }
 
+  // The first tile of a worker's run, if nobody has taken it, or else the next that is left of it.
+  size_t first(size_t worker) const {
+    return begin_of(runs_[worker].bounds.load(std::memory_order_relaxed));
+  }
+
   // The worker's next tile; false when there is none left anywhere.
   bool take(size_t worker, size_t& tile) {
     if (take_first(runs_[worker], tile)) return true;
