@@ -21,6 +21,7 @@ from engine.errors import (
 )
 from engine.facts import Footprint, ModelInfo
 from engine.logprobs import PromptLogprob, TokenLogprob
+from engine.model.config import read_model_config
 from engine.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
 from engine.process_memory import ProcessMemory
 from engine.request import EnergyShare, FinishReason, SamplingParams
@@ -59,6 +60,7 @@ __all__ = [
     "TokenTimes",
     "bench_kernels",
     "bench_model",
+    "read_model_config",
     "shape_names",
     "synthesize_checkpoint",
 ]

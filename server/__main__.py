@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from engine import CheckpointError, ConfigError
 from server.commands import bench, serve, synth
+from server.commands.parser import CommandParser
 from server.settings import with_options
 
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser("sterna", description="Serve 1.58-bit language models.")
+    parser = CommandParser("sterna", description="Serve 1.58-bit language models.")
     parser.add_argument("--version", action="version", version=f"sterna {version('sterna')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     serving = commands.add_parser("serve", help="serve a model over the OpenAI API")

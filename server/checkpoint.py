@@ -1,9 +1,10 @@
 """MODEL, whatever form it was given in -> a local checkpoint folder, and a name for it."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -12,13 +13,23 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from engine import CheckpointError
+from engine import CheckpointError, read_model_config
 from server.settings import Settings
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+CONFIG = "config.json"
 FILES = ["*.json", "*.safetensors", "*.jinja"]  # of a repository; the rest is not for us
+
+
+def check(settings: Settings) -> None:
+    """Raise CheckpointError if the model is not to be found, or is none that can be served.
+
+    Reads config.json alone, which of a hub id is the only file to be downloaded for that.
+    """
+    folder, _ = _locate(settings.model, lambda model: Path(hf_hub_download(model, CONFIG)).parent)
+    read_model_config(folder)
 
 
 def resolve(settings: Settings) -> Settings:
@@ -26,12 +37,14 @@ def resolve(settings: Settings) -> Settings:
 
     May download, with a progress bar; HF_HOME is respected. Raises CheckpointError.
     """
-    folder, name = _locate(settings.model)
+    folder, name = _locate(
+        settings.model, lambda model: Path(snapshot_download(model, allow_patterns=FILES))
+    )
     names = settings.served_model_name or (name,)
     return settings.model_copy(update={"model": str(folder), "served_model_name": names})
 
 
-def _locate(model: str | None) -> tuple[Path, str]:
+def _locate(model: str | None, download: Callable[[str], Path]) -> tuple[Path, str]:
     if not model:
         return _builtin(), BUILTIN_NAME
     folder = Path(model).expanduser()
@@ -41,7 +54,7 @@ def _locate(model: str | None) -> tuple[Path, str]:
         raise CheckpointError(f"{model}: found a file, expected a checkpoint's folder")
     if not HUB_ID.fullmatch(model):
         raise CheckpointError(f"{model}: no such folder, and not the form of a hub id (owner/name)")
-    return _download(model), model
+    return _downloaded(model, download), model
 
 
 def _builtin() -> Path:
@@ -50,9 +63,9 @@ def _builtin() -> Path:
     return BUILTIN_FOLDER
 
 
-def _download(model: str) -> Path:
+def _downloaded(model: str, download: Callable[[str], Path]) -> Path:
     try:
-        return Path(snapshot_download(model, allow_patterns=FILES))
+        return download(model)
     except GatedRepoError:
         reason = "access is restricted; ask for it on the hub, then log in with `hf auth login`"
     except RepositoryNotFoundError:

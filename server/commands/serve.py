@@ -66,6 +66,7 @@ def run(arguments: Namespace) -> int:
     check_address(settings.host, settings.port)
     check_tls(settings)
     auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
+    checkpoint.check(settings)
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
     server = Server(app, settings)

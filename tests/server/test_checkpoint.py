@@ -65,10 +65,29 @@ def test_a_failed_download_is_one_line(
         raise error
 
     monkeypatch.setattr(checkpoint, "snapshot_download", fail)
-    with pytest.raises(CheckpointError, match=reason) as caught:
-        checkpoint.resolve(settings("owner/model"))
-    assert str(caught.value).startswith("owner/model: ")
-    assert "\n" not in str(caught.value)
+    monkeypatch.setattr(checkpoint, "hf_hub_download", fail)
+    for ask in (checkpoint.resolve, checkpoint.check):
+        with pytest.raises(CheckpointError, match=reason) as caught:
+            ask(settings("owner/model"))
+        assert str(caught.value).startswith("owner/model: ")
+        assert "\n" not in str(caught.value)
+
+
+def test_of_a_hub_id_the_config_is_checked_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def download(model: str, name: str) -> str:
+        asked.append((model, name))
+        return str(tmp_path / name)
+
+    monkeypatch.setattr(checkpoint, "hf_hub_download", download)
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        checkpoint.check(settings("owner/model"))
+    (tmp_path / "config.json").write_bytes((checkpoint.BUILTIN_FOLDER / "config.json").read_bytes())
+    checkpoint.check(settings("owner/model"))
+    assert asked == [("owner/model", "config.json")] * 2
 
 
 @pytest.mark.parametrize("model", ["/no/such/folder", "./none", "three/part/id", "name", "a/b--c"])

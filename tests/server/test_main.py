@@ -3,11 +3,14 @@
 import socket
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copy
 
 import pytest
 
 from engine import AsyncEngine
 from server.__main__ import main
+from server.checkpoint import BUILTIN_FOLDER
+from server.commands import serve
 from server.commands.serve import GROUPS
 from tests.server.scripted import make_folder
 
@@ -26,6 +29,8 @@ def test_an_error_is_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    if "--threads" not in arguments:
+        monkeypatch.delattr(serve, "answered_while_loading")  # told before the server listens
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert output.err.startswith("sterna: error: ")
@@ -33,13 +38,30 @@ def test_an_error_is_one_line(
     assert output.out == ""
 
 
-def test_a_folder_that_is_no_checkpoint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (None, "No such file"),
+        ("{", "no valid JSON"),
+        ('{"architectures": ["GPT2"]}', "architectures"),
+    ],
+)
+def test_a_folder_that_is_no_checkpoint_is_told_before_the_server_listens(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    config: str | None,
+    reason: str,
 ) -> None:
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.delattr(serve, "answered_while_loading")
+    path = tmp_path / "config.json"
+    if config is not None:
+        path.write_text(config)
     assert main(["serve", "--port", "0", str(tmp_path)]) == 2
     output = capsys.readouterr()
-    assert str(tmp_path) in output.err
+    assert str(path) in output.err
+    assert reason in output.err
     assert output.err.count("\n") == 1
 
 
@@ -48,6 +70,7 @@ def test_a_missing_tokenizer_is_told_before_weights_are_loaded(
 ) -> None:
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(AsyncEngine, "load")
+    copy(BUILTIN_FOLDER / "config.json", tmp_path)
     assert main(["serve", "--port", "0", str(tmp_path)]) == 2
     assert f"{tmp_path / 'tokenizer.json'}: no such file" in capsys.readouterr().err
 
@@ -58,6 +81,7 @@ def test_bad_sampling_defaults_are_told_before_weights_are_loaded(
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(AsyncEngine, "load")
     make_folder(tmp_path)
+    copy(BUILTIN_FOLDER / "config.json", tmp_path)
     (tmp_path / "generation_config.json").write_text('{"top_p": 7}')
     assert main(["serve", "--port", "0", str(tmp_path)]) == 2
     assert str(tmp_path / "generation_config.json") in capsys.readouterr().err
@@ -83,6 +107,27 @@ def test_help_names_every_variable(capsys: pytest.CaptureFixture[str]) -> None:
         main(["serve", "--help"])
     assert caught.value.code == 0
     assert "STERNA_MAX_WAITING_REQUESTS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command", "reason"),
+    [
+        (["serve", "--prot", "3"], "serve", "--prot (did you mean --port?)"),
+        (["serve", "--max-batch-requezts=3"], "serve", "(did you mean --max-batch-requests?)"),
+        (["serve", "--xyz", "folder", "other"], "serve", "unrecognized arguments: --xyz other\n"),
+        (["bench", "kernels", "--jsn"], "bench kernels", "(did you mean --json?)"),
+    ],
+)
+def test_an_unknown_option_is_told_by_its_own_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], command: str, reason: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"usage: sterna {command} ")
+    assert f"sterna {command}: error: " in error
+    assert reason in error
 
 
 def test_an_error_of_the_engine_names_options(
