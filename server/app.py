@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from engine import ArithmeticModel, AsyncEngine, CheckpointError
-from server import auth, error_answers, openapi
+from server import auth, error_answers
 from server.admission import Admission
 from server.constraints import CompileLimits, ConstraintCompiler
 from server.dependencies import Services
@@ -20,6 +20,7 @@ from server.logprobs import LogprobWriter
 from server.metrics import Metrics
 from server.metrics.health import HealthCollector
 from server.middleware import RequestLog
+from server.openapi import DocumentedApp
 from server.prompts import PromptEncoder
 from server.routes import (
     chat_completions,
@@ -45,7 +46,7 @@ def create_app(
     Raises CheckpointError.
     """
     services = _assemble(settings, engine, tokenizer, defaults)
-    app = FastAPI(
+    app = DocumentedApp(
         title="Sterna",
         lifespan=_lifespan,
         docs_url=None,  # it would load its scripts from elsewhere; /openapi.json is there
@@ -57,7 +58,7 @@ def create_app(
         app.include_router(noun.router)
     error_answers.install(app)
     keys = auth.load_keys(settings)
-    openapi.complete(app.openapi(), has_keys=bool(keys))
+    app.has_keys = bool(keys)
     _add_middleware(app, services, keys)
     return app
 

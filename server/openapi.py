@@ -6,6 +6,8 @@ FastAPI documents what handlers return; what middleware and error handlers answe
 from collections.abc import Iterator
 from typing import Any
 
+from fastapi import FastAPI
+
 from server import messages_error
 from server.auth import OPEN_PATHS
 from server.schemas.error import ErrorBody, MessagesErrorBody
@@ -31,7 +33,19 @@ _UNTRUE = "422"  # what FastAPI would answer where we answer 400
 _REF = "#/components/schemas/{model}"
 
 
-def complete(document: JSON, *, has_keys: bool) -> None:
+class DocumentedApp(FastAPI):
+    """An app with the document. It is made once, when somebody first asks for it."""
+
+    has_keys = False
+
+    def openapi(self) -> JSON:
+        """Return it; the first time takes a tenth of a second, which most servers never need."""
+        if self.openapi_schema is None:
+            _complete(super().openapi(), has_keys=self.has_keys)
+        return super().openapi()
+
+
+def _complete(document: JSON, *, has_keys: bool) -> None:
     """Add to FastAPI's document what it cannot know."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
