@@ -1,6 +1,6 @@
 """A headless Chromium in front of a real server. Skipped, with the reason, where there is none.
 
-All of a file's tests share one browser, and so one event loop.
+All tests share one browser, and so one event loop.
 """
 
 import shutil
@@ -36,7 +36,7 @@ async def new_context(browser: Browser, **options: Any) -> BrowserContext:
     return context
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs a chromium on the PATH, such as Debian's package of that name")
@@ -48,7 +48,7 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def url(app: FastAPI) -> AsyncIterator[str]:
     """Where the app of ``tests/server`` listens."""
     async with serve(app) as url:

@@ -9,7 +9,7 @@ from server.settings import Settings
 from tests.browser.conftest import new_context
 from tests.server.scripted import make_settings
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LIVE = "/health/live"
 ROUND_TRIP = f"fetch('{LIVE}').then(() => undefined)"  # what was on its way before has arrived

@@ -7,7 +7,7 @@ from playwright.async_api import Browser
 
 from tests.browser.conftest import new_context
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 BEFORE = """# HELP t A counter.
 t_total{kind="a"} 5.0

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 from tests.browser.conftest import new_context
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 ABORTED = 'vllm:request_success_total{engine="0",finished_reason="abort",model_name="scripted"} 1.0'
 

@@ -46,7 +46,8 @@ def program(request: pytest.FixtureRequest) -> Program:
     embedding = weights.embedding.clone()
     embedding[POISON] = nan
     shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
-    program = create_program(request.param, shape, 2, 64, 8)
+    num_threads = 2 if request.param == "native" else 1
+    program = create_program(request.param, shape, num_threads, 64, 8)
     record(program, replace(weights, embedding=embedding))
     return program
 

@@ -30,7 +30,8 @@ PROMPT = np.random.default_rng(0).integers(0, SHAPE.vocab_size, 45).tolist()
 def make_program(backend: str) -> Program:
     weights = random_weights(SHAPE, MAX_CONTEXT)
     shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
-    program = create_program(backend, shape, 2, 64, 4 + MAX_SCORED_ROWS)
+    num_threads = 2 if backend == "native" else 1
+    program = create_program(backend, shape, num_threads, 64, 4 + MAX_SCORED_ROWS)
     record(program, weights)
     return program
 

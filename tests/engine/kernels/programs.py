@@ -12,7 +12,7 @@ def make_program(
 ) -> AnyProgram:
     """Make an empty program of "reference" or of one instruction set of the native backend."""
     if backend == "reference":
-        return ReferenceProgram(attention, threads)
+        return ReferenceProgram(attention, 1)  # torch's threads cost more than they gain here
     program = NativeProgram(attention, threads, max_tokens, max_tokens, backend)
     assert program.isa == backend, "another instruction set than the forced one is active"
     return program
