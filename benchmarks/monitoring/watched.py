@@ -39,9 +39,9 @@ class Watched:
         return self.prometheus.query(self.fill_in(expr), self.at)
 
     def query_range(self, expr: str) -> list[dict[str, Any]]:
-        """The series of a dashboard's expression over the last minute."""
+        """The series of a dashboard's expression over the last ten minutes."""
         end = self.at or time.time()
-        return self.prometheus.query_range(self.fill_in(expr), end - 60, end, 1.0)
+        return self.prometheus.query_range(self.fill_in(expr), end - 600, end, 1.0)
 
     def fill_in(self, expr: str) -> str:
         """A dashboard's expression with the values of its variables."""

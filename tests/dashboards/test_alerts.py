@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchmarks.monitoring.watched import ALERTS, Watched
 pytestmark = pytest.mark.dashboards
 
 FOLDER = ALERTS.parent
+LIMIT_SECONDS = 120.0
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
 
@@ -58,7 +60,10 @@ def test_a_prometheus_evaluates_them_all(seen: Watched) -> None:
     assert {rule["name"] for rule in rules} == {rule["alert"] for rule in RULES}
     assert all(rule["health"] == "ok" for rule in rules)
     critical = {rule["name"] for rule in rules if rule["labels"]["severity"] == "critical"}
-    assert not {rule["name"] for rule in rules if rule["alerts"]} & critical
+    deadline = time.monotonic() + LIMIT_SECONDS  # scrapes may fail while the machine is busy
+    while {rule["name"] for rule in seen.prometheus.alerts() if rule["alerts"]} & critical:
+        assert time.monotonic() < deadline
+        time.sleep(1)
 
 
 def test_provisioning_finds_prometheus_and_the_dashboards() -> None:
