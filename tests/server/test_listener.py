@@ -14,11 +14,18 @@ import pytest
 from fastapi import FastAPI
 
 from engine import ConfigError
+from server import listener
 from server.dependencies import Services
 from server.limits import MAX_HEADER_BYTES
 from server.listener import Server, check_tls
 from server.settings import Settings
-from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, make_settings
+from tests.server.scripted import (
+    LIMIT_SECONDS,
+    NEVER_SECONDS,
+    ScriptedModel,
+    babbles,
+    make_settings,
+)
 from tests.server.waiting import until
 
 URL = "/v1/completions"
@@ -29,6 +36,12 @@ BODY: dict[str, Any] = {"model": "scripted", "prompt": "Once", "max_tokens": 20}
 def closed_model(model: ScriptedModel) -> None:
     model.reply = babbles()
     model.is_open = False
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is paused at the end still gets the last bytes."""
+    monkeypatch.setattr(listener, "FLUSH_SECONDS", NEVER_SECONDS)
 
 
 @asynccontextmanager

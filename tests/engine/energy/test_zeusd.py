@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from engine.energy import zeusd
 from engine.energy.source import SourceError
 from engine.energy.zeusd import ZeusdSource
 
@@ -22,6 +23,12 @@ ANSWER = {
     "0": {"cpu_energy_uj": 2_000_000, "dram_energy_uj": 500_000},
     "1": {"cpu_energy_uj": 1_000_000, "dram_energy_uj": None},
 }
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may be paused."""
+    monkeypatch.setattr(zeusd, "_TIMEOUT_SECONDS", 120.0)
 
 
 class UnixServer(socketserver.UnixStreamServer):
