@@ -38,9 +38,12 @@ class EnergySampler:
 
     def _run(self) -> None:
         told: dict[str, str] = {}
-        while not self._is_stopping:
+        self._tell_changes(told)  # now, not as the last words of a server that had nothing to do
+        is_last = False
+        while not is_last:
             self._wake.wait(self._period_seconds)
             self._wake.clear()
+            is_last = self._is_stopping
             self._meter.sample()
             self._tell_changes(told)
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 LIMIT_SECONDS = 100.0
-STALL_SECONDS = 1.5
+STALL_SECONDS = 0.5
 URL = "/v1/completions"
 OPTIONS = ["--port=0", "--served-model-name=m", "--shutdown-seconds=3600"]
 Process = subprocess.Popen[str]

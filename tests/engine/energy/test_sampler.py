@@ -1,5 +1,8 @@
+import logging
 import threading
 import time
+
+import pytest
 
 from engine.energy.meter import EnergyMeter
 from engine.energy.sampler import EnergySampler
@@ -28,6 +31,33 @@ def test_the_meter_is_read_at_intervals_and_at_the_end() -> None:
     for _ in range(5):
         assert source.was_read.acquire(timeout=LIMIT_SECONDS)
     sampler.stop()
+
+
+def test_the_meter_is_read_at_the_end_however_early_that_comes() -> None:
+    source = WatchedSource()
+    for _ in range(20):
+        sampler = EnergySampler(EnergyMeter([source]), NEVER_SECONDS)
+        assert source.was_read.acquire(timeout=LIMIT_SECONDS)
+        sampler.start()
+        sampler.stop()
+        assert source.was_read.acquire(timeout=LIMIT_SECONDS)
+
+
+def test_sources_are_told_of_at_the_start_and_then_no_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    source = WatchedSource()
+    source.error = "not here"
+    sampler = EnergySampler(EnergyMeter([source]), NEVER_SECONDS)
+    sampler.start()
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not caplog.messages:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    sampler.stop()
+    sampler._thread.join(LIMIT_SECONDS)
+    assert caplog.messages == ["energy: rapl unavailable (not here)"]
 
 
 def test_what_cannot_be_read_is_not_tried_at_every_request() -> None:
