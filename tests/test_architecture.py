@@ -30,7 +30,7 @@ PURE = (
     "errors",
 )
 ENVIRONMENT_READERS = {Path("server/settings.py"), Path("engine/kernels/__init__.py")}
-ISA_FILES = ("scalar", "avx2", "avx512vnni")
+ISA_FILES = ("scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi")
 PLAIN_C_HEADERS = {"immintrin.h", "math.h", "stddef.h", "stdint.h", "string.h"}
 
 

@@ -5,6 +5,7 @@
 
 struct CpuFeatures {
   bool avx2;        // AVX2, FMA and F16C
+  bool avxvnni;     // and AVX-VNNI, in 256 bits
   bool avx512vnni;  // AVX-512 F, BW, DQ, VL and VNNI
   bool avx512vbmi;  // and VBMI
 };

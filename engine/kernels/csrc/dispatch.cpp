@@ -13,6 +13,9 @@ std::vector<const KernelTable*> supported_kernels() {
 #ifdef HAVE_AVX512VNNI
   if (cpu.avx512vnni) tables.push_back(&avx512vnni_kernels);
 #endif
+#ifdef HAVE_AVXVNNI
+  if (cpu.avxvnni) tables.push_back(&avxvnni_kernels);
+#endif
 #ifdef HAVE_AVX2
   if (cpu.avx2) tables.push_back(&avx2_kernels);
 #endif

@@ -139,4 +139,5 @@ struct KernelTable {
   uint64_t (*multiply_add)(size_t rounds);
 };
 
-extern const KernelTable scalar_kernels, avx2_kernels, avx512vnni_kernels, avx512vbmi_kernels;
+extern const KernelTable scalar_kernels, avx2_kernels, avxvnni_kernels, avx512vnni_kernels,
+    avx512vbmi_kernels;

@@ -9,6 +9,7 @@ from engine.kernels import AttentionShape, create_program, supported_isas
 
 FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},
+    "avxvnni": {"avx2", "fma", "f16c", "avx_vnni"},
     "avx512vnni": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"},
     "avx512vbmi": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512vbmi"},
 }
@@ -21,7 +22,7 @@ def test_what_the_processor_has_is_supported_best_first() -> None:
     """Compilers' own detection can answer false for everything, and only speed would tell."""
     stated = next((x for x in CPUINFO.read_text().splitlines() if x.startswith("flags")), "")
     found = {isa for isa, flags in FLAGS.items() if flags <= set(stated.split())}
-    best_first = ("avx512vbmi", "avx512vnni", "avx2")
+    best_first = ("avx512vbmi", "avx512vnni", "avxvnni", "avx2")
     expected = [isa for isa in best_first if isa in found] + ["scalar"]
     assert supported_isas() == expected
 
