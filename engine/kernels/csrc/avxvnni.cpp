@@ -10,11 +10,11 @@ namespace {
 #include "avx2_bytes.h"
 
 constexpr size_t kPanelSteps = 64;  // unpacked, 20 kB of the L1 cache
-constexpr size_t kEvenRows = 2;
+constexpr size_t kEvenRows = 2;     // ten sums, of 16 registers
 
 // sum += a (unsigned) . b (signed), 8 times 4 bytes: codes . inputs, or digits . weights. Inline
-// assembly, because GCC 12 spills sums with the intrinsic; {vex}, because the shorter form without
-// it would be AVX-512's.
+// assembly, because GCC 12 spills sums with the intrinsic. Without {vex} it would be AVX-512's
+// form.
 inline __attribute__((always_inline)) void dot(__m256i& sum, __m256i a, __m256i b) {
   __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
 }
@@ -82,8 +82,8 @@ inline void digit_rows(const int8_t* weights, const uint8_t* x, size_t x_stride,
       _mm256_storeu_si256((__m256i*)(sums + j * kInt8BlockRows + 8 * g), sum[j][g]);
 }
 
-// A few steps (4 kB) at a time, so that the block is read nearly from end to end.
-constexpr size_t kDigitSteps = 16;
+// A few steps (2 kB) at a time, so that the block is read nearly from end to end.
+constexpr size_t kDigitSteps = 8;
 
 template <size_t R, size_t G>
 inline void digit_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t steps,
