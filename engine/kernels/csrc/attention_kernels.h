@@ -37,15 +37,32 @@ struct Int8Cache {
   static float one(Element e) { return float(e); }
 };
 
-// A few queries wait for memory rather than compute: scores fetch the values of their span, and
-// outputs the keys of the next span, so that memory is never idle.
+// A few queries wait for memory rather than compute: scores and outputs fetch what comes next.
 constexpr bool fetches(size_t num_queries) { return num_queries <= 4; }
 
-// One vector of keys: `width` tokens of a block, and the values of that block.
+// Keys or values to fetch, as many blocks as a span has.
+template <class Element>
+struct Upcoming {
+  const Element* elements;
+  const int32_t* blocks;
+  size_t num_blocks;
+  const Element* block(size_t index, size_t block_stride) const {
+    return elements + size_t(blocks[index < num_blocks ? index : 0]) * block_stride;
+  }
+};
+
+// The blocks of a span, and what to fetch while they are used.
+template <class Element>
+struct Span {
+  const int32_t* blocks;
+  Upcoming<Element> during_scores, during_outputs;
+};
+
+// One vector of keys: `width` tokens of a block, and a block to fetch meanwhile.
 template <class Element>
 struct KeyColumn {
   const Element* keys;
-  const Element* values;
+  const Element* later;
 };
 
 // scores[q][t] = queries[q] . key[t] for the tokens of two vectors of keys: a query's element, once
@@ -61,8 +78,8 @@ inline void two_vectors(const AttentionTile& tile, Column left, Column right, si
     const Lanes::Float ka = Cache::load(left.keys + d * kCacheTokens);
     const Lanes::Float kb = Cache::load(right.keys + d * kCacheTokens);
     if (fetches(Q) && d % kLineRows == 0) {
-      __builtin_prefetch(left.values + d * kCacheTokens);
-      __builtin_prefetch(right.values + d * kCacheTokens);
+      __builtin_prefetch(left.later + d * kCacheTokens);
+      __builtin_prefetch(right.later + d * kCacheTokens);
     }
 #pragma GCC unroll 8
     for (size_t q = 0; q < Q; ++q) {
@@ -80,14 +97,14 @@ inline void two_vectors(const AttentionTile& tile, Column left, Column right, si
 
 // The scores of whole blocks of keys; with an odd number of vectors, what follows is overwritten.
 template <size_t Q, class Cache>
-inline void span_scores(const AttentionTile& tile, const int32_t* blocks, size_t tokens,
-                        float scores[][kSpanTokens]) {
+inline void span_scores(const AttentionTile& tile, Span<typename Cache::Element> span,
+                        size_t tokens, float scores[][kSpanTokens]) {
   using Element = typename Cache::Element;
   const auto* keys = static_cast<const Element*>(tile.keys);
-  const auto* values = static_cast<const Element*>(tile.values);
   const auto column = [&](size_t t) {
-    const size_t block = size_t(blocks[t / kCacheTokens]) * tile.block_stride;
-    return KeyColumn<Element>{keys + block + t % kCacheTokens, values + block};
+    const size_t index = t / kCacheTokens, block = size_t(span.blocks[index]) * tile.block_stride;
+    return KeyColumn<Element>{keys + block + t % kCacheTokens,
+                              span.during_scores.block(index, tile.block_stride)};
   };
   for (size_t t = 0; t < tokens; t += 2 * Lanes::width) {
     const size_t next = t + Lanes::width < tokens ? t + Lanes::width : t;
@@ -120,24 +137,14 @@ inline float update_softmax(float* scores, size_t tokens, size_t visible, float&
   return before - largest;
 }
 
-// A span of blocks, and how many of its context follow: those of the next span among them.
-struct Span {
-  const int32_t* blocks;
-  size_t num_blocks;
-  int32_t later(size_t index) const {
-    const size_t next = index + kSpanTokens / kCacheTokens;
-    return blocks[next < num_blocks ? next : index];
-  }
-};
-
 // outputs[q][d] = outputs[q][d] * shrink[q] + sum over t of weights[q][t] * value[t][d], for N
 // vectors of dimensions: a weight, once fetched, serves them all.
 template <size_t N, size_t Q, class Cache>
-inline void add_dimensions(const AttentionTile& tile, Span span, size_t tokens, size_t d,
-                           const float* shrink, const float weights[][kSpanTokens]) {
+inline void add_dimensions(const AttentionTile& tile, Span<typename Cache::Element> span,
+                           size_t tokens, size_t d, const float* shrink,
+                           const float weights[][kSpanTokens]) {
   using Element = typename Cache::Element;
-  const auto *keys = static_cast<const Element*>(tile.keys),
-             *values = static_cast<const Element*>(tile.values);
+  const auto* values = static_cast<const Element*>(tile.values);
   constexpr size_t kLineElements = 64 / sizeof(Element);
   constexpr size_t kLaterLines = N * Lanes::width * kCacheTokens / kLineElements;
   Lanes::Float sum[Q][N];
@@ -151,7 +158,7 @@ inline void add_dimensions(const AttentionTile& tile, Span span, size_t tokens, 
     const size_t index = first / kCacheTokens;
     const Element* block = values + size_t(span.blocks[index]) * tile.block_stride + d;
     const Element* later =
-        keys + size_t(span.later(index)) * tile.block_stride + d * kCacheTokens;  // N vectors of it
+        span.during_outputs.block(index, tile.block_stride) + d * kCacheTokens;  // N vectors of it
     const size_t count = tokens - first < kCacheTokens ? tokens - first : kCacheTokens;
     for (size_t t = 0; t < count; ++t) {
       if (fetches(Q) && t < kLaterLines) __builtin_prefetch(later + t * kLineElements);
@@ -174,8 +181,8 @@ inline void add_dimensions(const AttentionTile& tile, Span span, size_t tokens, 
 }
 
 template <size_t Q, class Cache>
-inline void add_values(const AttentionTile& tile, Span span, size_t tokens, const float* shrink,
-                       const float weights[][kSpanTokens]) {
+inline void add_values(const AttentionTile& tile, Span<typename Cache::Element> span, size_t tokens,
+                       const float* shrink, const float weights[][kSpanTokens]) {
   size_t d = 0;
   for (; d + 2 * Lanes::width <= tile.head_size; d += 2 * Lanes::width)
     add_dimensions<2, Q, Cache>(tile, span, tokens, d, shrink, weights);
@@ -204,13 +211,12 @@ inline void scale_tokens(const AttentionTile& tile, const float* scales, const i
 }
 
 template <size_t Q, class Cache>
-void attend_span(const AttentionTile& tile, size_t start, size_t tokens) {
-  const int32_t* blocks = tile.block_table + start / kCacheTokens;
+void attend_span(const AttentionTile& tile, size_t start, size_t tokens,
+                 Span<typename Cache::Element> span) {
+  const int32_t* blocks = span.blocks;
   float scores[Q][kSpanTokens], shrink[kMaxQueries];
   const size_t whole_blocks = (tokens + kCacheTokens - 1) / kCacheTokens * kCacheTokens;
-  const size_t num_blocks =
-      (tile.end - start + kCacheTokens - 1) / kCacheTokens;  // to the part's end
-  span_scores<Q, Cache>(tile, blocks, whole_blocks, scores);
+  span_scores<Q, Cache>(tile, span, whole_blocks, scores);
   for (size_t q = 0; q < Q; ++q) {
     const int64_t ahead = int64_t(tile.positions[q]) - int64_t(start) + 1;
     const size_t visible = ahead < 0 ? 0 : (ahead < int64_t(tokens) ? size_t(ahead) : tokens);
@@ -219,33 +225,79 @@ void attend_span(const AttentionTile& tile, size_t start, size_t tokens) {
     if (Cache::scaled) scale_tokens(tile, tile.value_scales, blocks, whole_blocks, scores[q]);
   }
   exp_row(shrink, Q, 0.0f, 1.0f, shrink);
-  add_values<Q, Cache>(tile, Span{blocks, num_blocks}, tokens, shrink, scores);
+  add_values<Q, Cache>(tile, span, tokens, shrink, scores);
 }
 
-template <size_t Q, class Cache>
-void attend_rows(const AttentionTile& tile) {
+template <size_t Q>
+inline void begin_rows(const AttentionTile& tile) {
   for (size_t q = 0; q < Q; ++q) {
     *tile.largest[q] = -__builtin_inff();
     *tile.totals[q] = 0.0f;
     for (size_t d = 0; d < tile.head_size; ++d) tile.outputs[q][d] = 0.0f;
   }
-  for (size_t start = tile.begin; start < tile.end; start += kSpanTokens)
-    attend_span<Q, Cache>(tile, start,
-                          tile.end - start < kSpanTokens ? tile.end - start : kSpanTokens);
+}
+
+template <size_t Q>
+inline void end_rows(const AttentionTile& tile) {
   for (size_t q = 0; q < Q; ++q)
     if (tile.whole[q])
       for (size_t d = 0; d < tile.head_size; ++d) tile.outputs[q][d] /= *tile.totals[q];
 }
 
+// The values of a part's first tokens, which nothing before has fetched.
+template <class Element>
+inline void fetch_first_values(const AttentionTile& tile) {
+  const size_t first = tile.begin / kCacheTokens,
+               bytes = tile.head_size * kCacheTokens * sizeof(Element);
+  const size_t left = (tile.end - tile.begin + kCacheTokens - 1) / kCacheTokens;
+  for (size_t i = 0; i < left && i < kSpanTokens / kCacheTokens; ++i) {
+    const auto* block = static_cast<const Element*>(tile.values) +
+                        size_t(tile.block_table[first + i]) * tile.block_stride;
+    for (size_t b = 0; b < bytes; b += 64)
+      __builtin_prefetch(reinterpret_cast<const char*>(block) + b);
+  }
+}
+
+// What to fetch while a span of one head is used. A head alone is often short: its values at once,
+// then the keys of its next span. Of several, all of the next head's, or of the next span's first.
+template <class Element>
+inline Span<Element> plan_span(const AttentionTile* tiles, size_t num_tiles, size_t i,
+                               size_t start) {
+  const AttentionTile &tile = tiles[i], &next = tiles[i + 1 < num_tiles ? i + 1 : 0];
+  const size_t num_blocks = (tile.context + kCacheTokens - 1) / kCacheTokens;
+  const size_t block = start / kCacheTokens;
+  size_t later = i + 1 < num_tiles ? block : block + kSpanTokens / kCacheTokens;
+  if (later >= num_blocks) later = block;  // the end: nothing new
+  const int32_t *now = tile.block_table + block, *then = tile.block_table + later;
+  const Upcoming<Element> keys = {static_cast<const Element*>(next.keys), then, num_blocks - later};
+  if (num_tiles == 1)
+    return {now, {static_cast<const Element*>(tile.values), now, num_blocks - block}, keys};
+  return {now, keys, {static_cast<const Element*>(next.values), then, num_blocks - later}};
+}
+
+// Span by span, and of each all heads, as they lie in memory.
 template <size_t Q, class Cache>
-inline void attend_up_to(const AttentionTile& tile) {
-  if (tile.num_queries == Q) return attend_rows<Q, Cache>(tile);
-  if constexpr (Q > 1) attend_up_to<Q - 1, Cache>(tile);
+void attend_heads(const AttentionTile* tiles, size_t num_tiles) {
+  using Element = typename Cache::Element;
+  const size_t begin = tiles[0].begin, end = tiles[0].end;
+  if (fetches(Q) && num_tiles > 1) fetch_first_values<Element>(tiles[0]);
+  for (size_t i = 0; i < num_tiles; ++i) begin_rows<Q>(tiles[i]);
+  for (size_t start = begin; start < end; start += kSpanTokens)
+    for (size_t i = 0; i < num_tiles; ++i)
+      attend_span<Q, Cache>(tiles[i], start, end - start < kSpanTokens ? end - start : kSpanTokens,
+                            plan_span<Element>(tiles, num_tiles, i, start));
+  for (size_t i = 0; i < num_tiles; ++i) end_rows<Q>(tiles[i]);
+}
+
+template <size_t Q, class Cache>
+inline void attend_up_to(const AttentionTile* tiles, size_t num_tiles) {
+  if (tiles[0].num_queries == Q) return attend_heads<Q, Cache>(tiles, num_tiles);
+  if constexpr (Q > 1) attend_up_to<Q - 1, Cache>(tiles, num_tiles);
 }
 
 template <class Cache>
-void attend(const AttentionTile& tile) {
-  attend_up_to<kTileQueries, Cache>(tile);
+void attend(const AttentionTile* tiles, size_t num_tiles) {
+  attend_up_to<kTileQueries, Cache>(tiles, num_tiles);
 }
 
 // Merges the parts of one head in order, see PartialAttention, and divides by the total weight.

@@ -2,6 +2,8 @@
 #pragma once
 #include <math.h>
 
+#include <algorithm>
+
 #include "buffers.h"
 #include "op.h"
 
@@ -126,52 +128,78 @@ class PartialAttention {
 
 // The tiles of one step, the same for every layer: a few tokens of one request times the query
 // heads of one KV head, so that each key and value is read once for all of them, and one part of
-// the context.
+// the context. Few tokens, as in decode, wait for memory: their tiles are of several KV heads,
+// which lie side by side in memory, as long as every thread has some tiles to do.
 class AttentionPlan {
  public:
   struct Tile {
-    size_t request, first_token, num_tokens, kv_head, first_head, num_heads, begin, end;
+    size_t request, first_token, num_tokens;
+    size_t kv_head, num_kv_heads;
+    size_t first_query_head, num_query_heads;  // of those of each KV head
+    size_t begin, end;
   };
+  static constexpr size_t kMaxKVHeads = 8;  // of a tile
 
-  AttentionPlan(AttentionShape shape, size_t part_tokens, size_t tile_queries)
+  AttentionPlan(AttentionShape shape, size_t part_tokens, size_t tile_queries, int num_threads)
       : shape_(shape),
         part_tokens_(part_tokens),
         tile_heads_(shape.heads_per_kv() < tile_queries ? shape.heads_per_kv() : tile_queries),
-        tile_tokens_(tile_queries / tile_heads_) {}
+        tile_tokens_(tile_queries / tile_heads_),
+        enough_tiles_(4 * size_t(num_threads)) {}
 
   void build(const Step& step) {
     tiles_.clear();
+    const size_t joined = joined_kv_heads(step);
     for (size_t r = 0; r < step.num_requests; ++r) {
-      const size_t end = size_t(step.query_starts[r + 1]);
-      if (end == size_t(step.query_starts[r])) continue;
-      const size_t context = size_t(step.positions[end - 1]) + 1;
-      for (size_t begin = 0; begin < context; begin += part_tokens_)
-        for (size_t g = 0; g < shape_.num_kv_heads; ++g) add(step, r, g, begin);
+      const size_t heads = is_short(step, r) ? joined : 1;
+      for (size_t begin = 0; begin < context(step, r); begin += part_tokens_)
+        for (size_t g = 0; g < shape_.num_kv_heads; g += heads)
+          add(step, r, g, std::min(heads, shape_.num_kv_heads - g), begin);
     }
   }
   const std::vector<Tile>& tiles() const { return tiles_; }
 
  private:
-  // All tiles of one KV head and one part, one after the other: its keys and values stay in L2.
+  // Tokens of a request that its last one sees; 0 if none is computed.
+  static size_t context(const Step& step, size_t r) {
+    const size_t end = size_t(step.query_starts[r + 1]);
+    return end == size_t(step.query_starts[r]) ? 0 : size_t(step.positions[end - 1]) + 1;
+  }
+
+  // Whether one tile has all tokens, and all query heads of a KV head.
+  bool is_short(const Step& step, size_t r) const {
+    return tile_heads_ == shape_.heads_per_kv() &&
+           size_t(step.query_starts[r + 1] - step.query_starts[r]) <= tile_tokens_;
+  }
+
+  size_t joined_kv_heads(const Step& step) const {
+    size_t num_parts = 0;
+    for (size_t r = 0; r < step.num_requests; ++r)
+      if (is_short(step, r)) num_parts += (context(step, r) + part_tokens_ - 1) / part_tokens_;
+    size_t heads = std::min(shape_.num_kv_heads, kMaxKVHeads);
+    while (heads > 1 && num_parts * ((shape_.num_kv_heads + heads - 1) / heads) < enough_tiles_)
+      --heads;
+    return heads;
+  }
+
+  // All tiles of some KV heads and one part, one after the other: keys and values stay in L2.
   // Tokens that stand before the part are left out.
-  void add(const Step& step, size_t request, size_t kv_head, size_t begin) {
+  void add(const Step& step, size_t request, size_t kv_head, size_t num_kv_heads, size_t begin) {
     const size_t group = shape_.heads_per_kv(), last = size_t(step.query_starts[request + 1]);
     size_t first = size_t(step.query_starts[request]);
     const size_t position = size_t(step.positions[first]);
     if (position < begin) first += begin - position;
     for (size_t t = first; t < last; t += tile_tokens_) {
-      const size_t tokens = t + tile_tokens_ < last ? tile_tokens_ : last - t;
-      const size_t context = size_t(step.positions[t + tokens - 1]) + 1;
-      const size_t end = begin + part_tokens_ < context ? begin + part_tokens_ : context;
-      for (size_t h = 0; h < group; h += tile_heads_) {
-        const size_t heads = h + tile_heads_ < group ? tile_heads_ : group - h;
-        tiles_.push_back({request, t, tokens, kv_head, kv_head * group + h, heads, begin, end});
-      }
+      const size_t tokens = std::min(tile_tokens_, last - t);
+      const size_t end = std::min(begin + part_tokens_, size_t(step.positions[t + tokens - 1]) + 1);
+      for (size_t h = 0; h < group; h += tile_heads_)
+        tiles_.push_back({request, t, tokens, kv_head, num_kv_heads, h,
+                          std::min(tile_heads_, group - h), begin, end});
     }
   }
 
   AttentionShape shape_;
-  size_t part_tokens_, tile_heads_, tile_tokens_;
+  size_t part_tokens_, tile_heads_, tile_tokens_, enough_tiles_;
   std::vector<Tile> tiles_;
 };
 
@@ -195,11 +223,20 @@ class Attend final : public Op {
 
   void run_tile(const Step& step, size_t index, bool) override {
     const AttentionPlan::Tile& part = plan_.tiles()[index];
+    AttentionTile tiles[AttentionPlan::kMaxKVHeads];
+    for (size_t i = 0; i < part.num_kv_heads; ++i)
+      tiles[i] = kernel_tile(step, part, part.kv_head + i);
+    attend_(tiles, part.num_kv_heads);
+  }
+
+ private:
+  AttentionTile kernel_tile(const Step& step, const AttentionPlan::Tile& part, size_t kv_head) {
     AttentionTile tile;
     tile.num_queries = 0;
     tile.head_size = shape_.head_size;
+    const size_t first_head = kv_head * shape_.heads_per_kv() + part.first_query_head;
     for (size_t t = part.first_token; t < part.first_token + part.num_tokens; ++t)
-      for (size_t h = part.first_head; h < part.first_head + part.num_heads; ++h) {
+      for (size_t h = first_head; h < first_head + part.num_query_heads; ++h) {
         const size_t q = tile.num_queries++;
         float* out = parts_.at(t, h, part.begin / parts_.tokens());
         tile.whole[q] = parts_.count(step.positions[t]) == 1;
@@ -211,18 +248,18 @@ class Attend final : public Op {
       }
     tile.begin = part.begin;
     tile.end = part.end;
+    tile.context = size_t(step.positions[step.query_starts[part.request + 1] - 1]) + 1;
     tile.block_table = step.block_tables + part.request * step.table_width;
     KVCache::Part &keys = cache_.keys[layer_], &values = cache_.values[layer_];
-    tile.keys = cache_.at(keys, 0, part.kv_head, 0);
-    tile.values = cache_.at(values, 0, part.kv_head, 0);
+    tile.keys = cache_.at(keys, 0, kv_head, 0);
+    tile.values = cache_.at(values, 0, kv_head, 0);
     tile.block_stride = cache_.block_stride;
-    tile.key_scales = cache_.scale_at(keys, 0, part.kv_head, 0);
-    tile.value_scales = cache_.scale_at(values, 0, part.kv_head, 0);
+    tile.key_scales = cache_.scale_at(keys, 0, kv_head, 0);
+    tile.value_scales = cache_.scale_at(values, 0, kv_head, 0);
     tile.scale_stride = cache_.scale_stride;
-    attend_(tile);
+    return tile;
   }
 
- private:
   AttentionShape shape_;
   const AttentionPlan& plan_;
   Rows& qkv_;
@@ -230,7 +267,7 @@ class Attend final : public Op {
   size_t layer_;
   PartialAttention& parts_;
   Rows& out_;
-  void (*attend_)(const AttentionTile& tile);
+  void (*attend_)(const AttentionTile* tiles, size_t num_tiles);
 };
 
 // Puts the parts of longer contexts together.

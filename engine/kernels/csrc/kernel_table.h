@@ -38,6 +38,7 @@ struct AttentionTile {
   float* totals[kMaxQueries];         // sums of weights
   bool whole[kMaxQueries];            // the part is all that the query sees: divide by the total
   size_t begin, end;                  // the part: tokens begin..end-1; begin is a multiple of 16
+  size_t context;                     // tokens that the block table has, to the part's end or on
   int32_t positions[kMaxQueries];     // a query sees the tokens 0..position
   const int32_t* block_table;
   const void* keys;         // [blocks, block_stride] elements: here [D, kCacheTokens] of this head
@@ -98,9 +99,10 @@ struct KernelTable {
   void (*store_int8)(const float* x, size_t n, int8_t* y, size_t stride, float* scale);
 
   // One function for each type that a cache can hold.
-  void (*attend_half)(const AttentionTile& tile);
-  void (*attend_float)(const AttentionTile& tile);
-  void (*attend_int8)(const AttentionTile& tile);
+  // Tiles of several KV heads, alike in everything else, are read together.
+  void (*attend_half)(const AttentionTile* tiles, size_t num_tiles);
+  void (*attend_float)(const AttentionTile* tiles, size_t num_tiles);
+  void (*attend_int8)(const AttentionTile* tiles, size_t num_tiles);
 
   // Merges the parts of a head's context in order into D outputs. A part is D sums of
   // weight * value, the largest score, and the sum of weights.

@@ -41,7 +41,8 @@ void Program::set_attention(AttentionShape shape, CacheType type, size_t num_lay
   cache_ = std::make_unique<KVCache>(type, num_layers, num_cache_blocks, shape.num_kv_heads,
                                      shape.head_size);
   parts_ = std::make_unique<PartialAttention>(limits_.max_tokens, shape, num_positions);
-  plan_ = std::make_unique<AttentionPlan>(shape, parts_->tokens(), kernels_.tile_queries);
+  plan_ = std::make_unique<AttentionPlan>(shape, parts_->tokens(), kernels_.tile_queries,
+                                          num_threads());
   cos_.assign(cos, cos + num_positions * shape.head_size / 2);
   sin_.assign(sin, sin + num_positions * shape.head_size / 2);
   num_positions_ = num_positions;
