@@ -15,12 +15,14 @@ A marker that is a special token of the model stands bare in a rule: ``head: /(.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import any_to_lark
+
+from server.json_multiples import check_multiples, check_multiples_in_lark, members
 
 MAX_PATTERN_BYTES: Final = 8 << 10  # compiling one takes memory with the square of its length
 
@@ -87,6 +89,7 @@ class Grammar:
     def text(self) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         _check_length("the grammar", self.source)
+        check_multiples_in_lark(self.source)
         try:
             return lark(any_to_lark(self.source))
         except Exception as error:  # GbnfToLarkError has no base of its own
@@ -137,26 +140,15 @@ def _check_length(name: str, text: str) -> None:
 
 
 def _check_schema(schema: Mapping[str, Any]) -> None:
-    """Refuse what llguidance takes but doesn't keep to."""
+    """Refuse what llguidance takes but doesn't keep to, or compiles for ever."""
     if _OPTIONS_KEY in schema:
         raise ValueError(f"{_OPTIONS_KEY} is not supported")
+    check_multiples(schema)
     num_bytes = 0
-    for key, value in _members(schema):
+    for key, value in members(schema):
         if key == "minProperties" and isinstance(value, int | float) and value > 1:
             raise ValueError("minProperties above 1 is not supported")  # one key may come twice
         if key in ("pattern", "patternProperties"):
             num_bytes += len(json.dumps(value))
     if num_bytes > MAX_PATTERN_BYTES:
         raise ValueError(f"its patterns have more than {MAX_PATTERN_BYTES} bytes")
-
-
-def _members(value: object) -> Iterator[tuple[str, object]]:
-    """Every name and value of all objects within."""
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, Mapping):
-            yield from item.items()
-            pending += item.values()
-        elif isinstance(item, list):
-            pending += item

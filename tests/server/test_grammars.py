@@ -97,6 +97,56 @@ def test_a_schema_that_cannot_be_kept_to_is_refused(
         vocabulary.compile(JsonSchema(schema).text())
 
 
+@pytest.mark.parametrize(
+    ("schema", "is_kept_to"),
+    [
+        ({"multipleOf": 0.01}, True),
+        ({"multipleOf": 1_000_000}, True),
+        ({"properties": {"a": {"multipleOf": 7}, "b": {"multipleOf": 2.5}}}, True),
+        ({"multipleOf": 9_999_991}, False),
+        ({"multipleOf": 0.9999991}, False),
+        ({"multipleOf": 10**40 + 1}, False),
+        ({"allOf": [{"multipleOf": prime} for prime in (7, 11, 13, 17, 19, 23)]}, False),
+        ({"properties": {str(i): {"multipleOf": 9973} for i in range(20)}}, False),
+    ],
+)
+def test_multiples_are_counted_up_to_a_bound(
+    vocabulary: Vocabulary, schema: dict[str, Any], is_kept_to: bool
+) -> None:
+    """More would take a thread of the compiler for minutes, which nothing ends."""
+    rule = f"start: %json {json.dumps(schema)}"
+    for text in (JsonSchema(schema).text, Grammar(rule).text):
+        if is_kept_to:
+            vocabulary.compile(text())
+        else:
+            with pytest.raises(ValueError, match="multipleOf"):
+                text()
+
+
+def test_a_schema_in_a_grammar_cannot_hide() -> None:
+    with pytest.raises(ValueError, match="multipleOf"):
+        Grammar('start: %json\n{"\\u006dultipleOf": 9999991}').text()
+    with pytest.raises(ValueError, match="must be a JSON schema"):
+        Grammar('start: %json // \n{"multipleOf": 9999991}').text()
+
+
+def test_a_large_object_is_within_the_limits_of_a_step(vocabulary: Vocabulary) -> None:
+    names = [f"name {i}" for i in range(900)]
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}}
+    assert allows(vocabulary, JsonSchema(schema).text(), '{"name 7": 1, "name 899": 2}')
+
+
+AMBIGUOUS = "\n".join(
+    ["start: a0", *(f"a{i}: a{i + 1}? a{i + 1}? a{i + 1}?" for i in range(200)), 'a200: "x"']
+)
+
+
+def test_a_grammar_that_can_be_read_in_too_many_ways_is_refused(vocabulary: Vocabulary) -> None:
+    """Its steps would take a second each, in which the masks of others wait."""
+    with pytest.raises(ValueError, match="items"):
+        vocabulary.compile(Grammar(AMBIGUOUS).text())
+
+
 def test_choices_are_literal(vocabulary: Vocabulary) -> None:
     choices = ["yes", "yes and no", 'a "quote"', "back\\slash", "x{2}", "line\nbreak", "yes"]
     grammar = Choice(choices).text()
