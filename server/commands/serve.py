@@ -70,10 +70,8 @@ def run(arguments: Namespace) -> int:
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
     server = Server(app, settings)
-    with (
-        suppress(KeyboardInterrupt),
-        quick_collections(),
-    ):  # uvicorn repeats a second signal at last
+    # uvicorn repeats a second signal once all is closed
+    with suppress(KeyboardInterrupt), quick_collections():
         server.run()
     return 1 if server.engine_died else 0
 

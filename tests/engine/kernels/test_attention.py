@@ -1,5 +1,7 @@
 """Paged attention: equal to the reference within rounding, and to itself to the last bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,6 +93,34 @@ def test_chunking_and_company_change_no_bit(
         parts.append(other.run(rows, request_step(batch))[5:])
         start += count
     np.testing.assert_array_equal(np.concatenate(parts), alone)
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize(("heads", "kv_heads", "head_size"), SHAPES)
+@pytest.mark.parametrize("kv_dtype", TOLERANCES)
+def test_many_that_decode_equal_each_alone(
+    backend: str, heads: int, kv_heads: int, head_size: int, kv_dtype: KVDtype
+) -> None:
+    """With so many tiles, one is of several KV heads; alone, each head has its own."""
+    shape = replace(attention_shape(heads, kv_heads, head_size, kv_dtype), num_blocks=40)
+    lengths = [5, 16, 17, 63, 64, 65, 70, 90, 3, 33]  # tokens in the cache: up to two spans
+    ends = np.cumsum([length // 16 + 1 for length in lengths]).tolist()
+    tables = [list(range(a, b)) for a, b in zip([0, *ends], ends, strict=False)]
+    rng = np.random.default_rng(head_size)
+    ours, reference = (AttentionUnderTest(b, shape) for b in (backend, "reference"))
+    for length, table in zip(lengths, tables, strict=True):
+        for start in range(0, length, 64):
+            step = request_step([(start, min(64, length - start), table)])
+            qkv = rng.standard_normal((len(step.positions), shape.qkv_size)).astype(np.float32)
+            ours.run(qkv, step)
+            reference.run(qkv, step)
+    requests = [(length, 1, table) for length, table in zip(lengths, tables, strict=True)]
+    qkv = rng.standard_normal((len(requests), shape.qkv_size)).astype(np.float32)
+    together = ours.run(qkv, request_step(requests))
+    expected = reference.run(qkv, request_step(requests))
+    np.testing.assert_allclose(together, expected, atol=TOLERANCES[kv_dtype])
+    alone = [ours.run(qkv[i : i + 1], request_step([r])) for i, r in enumerate(requests)]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
 
 
 @pytest.mark.parametrize("backend", NATIVE)
