@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download, snapshot_download
@@ -15,6 +16,7 @@ from huggingface_hub.errors import (
 
 from engine import CheckpointError, read_model_config
 from server.settings import Settings
+from server.tokenizer import TOKENIZER, tokenizer_path
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"
@@ -26,10 +28,11 @@ FILES = ["*.json", "*.safetensors", "*.jinja"]  # of a repository; the rest is n
 def check(settings: Settings) -> None:
     """Raise CheckpointError if the model is not to be found, or is none that can be served.
 
-    Reads config.json alone, which of a hub id is the only file to be downloaded for that.
+    Reads config.json, and looks for a tokenizer; of a hub id, downloads these two and no more.
     """
-    folder, _ = _locate(settings.model, lambda model: Path(hf_hub_download(model, CONFIG)).parent)
-    read_model_config(folder)
+    for name, look in ((CONFIG, read_model_config), (TOKENIZER, tokenizer_path)):
+        folder, _ = _locate(settings.model, partial(_download_beside, name))
+        look(folder)
 
 
 def resolve(settings: Settings) -> Settings:
@@ -61,6 +64,11 @@ def _builtin() -> Path:
     if not BUILTIN_FOLDER.is_dir():
         raise CheckpointError(f"{BUILTIN_FOLDER}: the built-in model is missing, name another")
     return BUILTIN_FOLDER
+
+
+def _download_beside(name: str, model: str) -> Path:
+    """Fetch one file of a repository; the folder that it is in."""
+    return Path(hf_hub_download(model, name)).parent
 
 
 def _downloaded(model: str, download: Callable[[str], Path]) -> Path:

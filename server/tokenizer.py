@@ -16,6 +16,8 @@ from server.errors import InvalidRequestError
 from server.tools import Tool
 from server.vocabulary import Vocabulary
 
+TOKENIZER = "tokenizer.json"
+
 
 class Tokenizer:
     """The tokenizer and the chat template of one checkpoint. Safe to use from several threads."""
@@ -33,9 +35,7 @@ class Tokenizer:
     @classmethod
     def load(cls, folder: Path) -> "Tokenizer":
         """Read tokenizer.json and tokenizer_config.json. Raises CheckpointError."""
-        path = folder / "tokenizer.json"
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such file, but a tokenizer is needed to serve text")
+        path = tokenizer_path(folder)
         try:
             encoder = Encoder.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
@@ -85,6 +85,14 @@ class Tokenizer:
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool = True) -> str:
         """Text of ids; incomplete UTF-8 becomes U+FFFD, ids that are no token nothing."""
         return str(self._encoder.decode(token_ids, skip_special_tokens=skip_special_tokens))
+
+
+def tokenizer_path(folder: Path) -> Path:
+    """Where a checkpoint's tokenizer is. Raises CheckpointError if there is none."""
+    path = folder / TOKENIZER
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file, but a tokenizer is needed to serve text")
+    return path
 
 
 def _read_config(path: Path) -> dict[str, Any]:

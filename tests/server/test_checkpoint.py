@@ -1,6 +1,7 @@
 """MODEL may be a folder, a hub id or nothing; what cannot be found is one line."""
 
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import httpx
@@ -73,7 +74,7 @@ def test_a_failed_download_is_one_line(
         assert "\n" not in str(caught.value)
 
 
-def test_of_a_hub_id_the_config_is_checked_alone(
+def test_of_a_hub_id_two_small_files_are_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, str]] = []
@@ -85,9 +86,13 @@ def test_of_a_hub_id_the_config_is_checked_alone(
     monkeypatch.setattr(checkpoint, "hf_hub_download", download)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         checkpoint.check(settings("owner/model"))
-    (tmp_path / "config.json").write_bytes((checkpoint.BUILTIN_FOLDER / "config.json").read_bytes())
+    assert asked == [("owner/model", "config.json")]
+    copy(checkpoint.BUILTIN_FOLDER / "config.json", tmp_path)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json: no such file"):
+        checkpoint.check(settings("owner/model"))
+    copy(checkpoint.BUILTIN_FOLDER / "tokenizer.json", tmp_path)
     checkpoint.check(settings("owner/model"))
-    assert asked == [("owner/model", "config.json")] * 2
+    assert {name for _, name in asked} == {"config.json", "tokenizer.json"}
 
 
 @pytest.mark.parametrize("model", ["/no/such/folder", "./none", "three/part/id", "name", "a/b--c"])

@@ -65,11 +65,11 @@ def test_a_folder_that_is_no_checkpoint_is_told_before_the_server_listens(
     assert output.err.count("\n") == 1
 
 
-def test_a_missing_tokenizer_is_told_before_weights_are_loaded(
+def test_a_missing_tokenizer_is_told_before_anything_listens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.logs.configure", lambda level, form: None)
-    monkeypatch.delattr(AsyncEngine, "load")
+    monkeypatch.delattr(serve, "answered_while_loading")
     copy(BUILTIN_FOLDER / "config.json", tmp_path)
     assert main(["serve", "--port", "0", str(tmp_path)]) == 2
     assert f"{tmp_path / 'tokenizer.json'}: no such file" in capsys.readouterr().err
