@@ -51,6 +51,7 @@ def wait_until_ready(host: ContainerHost) -> None:
 @contextmanager
 def running(host: ContainerHost, line: str) -> Iterator[str]:
     """Start a line of the README in the background; yield the container's id once it is ready."""
+    assert not host.output("docker", "ps", "--quiet"), "another container has the port"
     process = host.start("sh", "-c", f"exec {line}")
     try:
         while not (container := host.output("docker", "ps", "--quiet", "--filter=status=running")):
@@ -68,7 +69,7 @@ def ask(body: dict[str, object]) -> list[str]:
     return ["curl", "-sSN", url, "-H", header, "-d", json.dumps(body)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def builtin(host: ContainerHost) -> Iterator[str]:
     """The README's first line, which serves the built-in model."""
     with running(host, docker_lines()[0]) as container:
