@@ -22,8 +22,9 @@ LIMIT_SECONDS = 300
 class RayCluster:
     """Where Sterna is deployed, again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, logs: Path) -> None:
         self._folder = folder
+        self._logs = logs
         self._targets = folder / "targets"
 
     def deploy(self, **options: object) -> None:
@@ -44,6 +45,10 @@ class RayCluster:
 
         states = serve.status().applications["default"].deployments["Sterna"].replica_states
         return int({str(getattr(k, "value", k)): n for k, n in states.items()}.get("RUNNING", 0))
+
+    def logged(self) -> str:
+        """What all processes have written to standard error."""
+        return "\n".join(path.read_text() for path in self._logs.glob("worker-*.err"))
 
     def counter(self, name: str) -> dict[str, float]:
         """A metric of each replica that lives, summed over its labels."""
@@ -100,7 +105,7 @@ def ray_cluster(folder: Path) -> Iterator[RayCluster]:
     )
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": int(URL.rpartition(":")[2])})
-        yield RayCluster(folder)
+        yield RayCluster(folder, Path(temporary) / "session_latest/logs")
     finally:
         serve.shutdown()
         ray.shutdown()

@@ -19,6 +19,8 @@ from deploy.ray.router import PrefixRouter
 from server.settings import Settings
 
 FRONT_REQUESTS = 10_000  # which wait in a front; each is a coroutine
+# They are about a socket of one's own, which no replica has: `serve start` says where Ray listens.
+OF_A_SOCKET = {"host", "port", "tls_cert_file", "tls_key_file", "metrics_public"}
 
 
 class ClusterOptions(BaseModel):
@@ -48,6 +50,8 @@ class ClusterOptions(BaseModel):
     def _check(self) -> Self:
         if self.max_replicas is not None and self.max_replicas < self.replicas:
             raise ValueError("max_replicas must not be less than replicas")
+        if ours := OF_A_SOCKET & self.settings().keys():
+            raise ValueError(f"{', '.join(sorted(ours))}: no setting of a replica")
         Settings.load(self.settings())
         return self
 
@@ -89,7 +93,7 @@ def build(options: ClusterOptions) -> Application:
         max_ongoing_requests=FRONT_REQUESTS,
         graceful_shutdown_timeout_s=settings.shutdown_seconds + 5,
     )
-    return front.bind(replicas, settings.max_body_bytes)
+    return front.bind(replicas, settings.max_body_bytes, settings.overload_status)
 
 
 def _router(options: ClusterOptions) -> RequestRouterConfig:

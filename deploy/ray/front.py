@@ -16,15 +16,19 @@ from deploy.ray.http_message import HttpRequest, ResponseHead
 from server.error_answers import render
 from server.errors import ApiError, BusyError, InvalidRequestError, UnavailableError
 
+RETRY_SECONDS = 1
 METRICS_HINT = "Each replica has metrics of its own: see metrics_folder in deploy/ray/README.md."
 
 
 class Front:
     """Forwards to the replicas behind a handle."""
 
-    def __init__(self, replicas: DeploymentHandle, max_body_bytes: int) -> None:
+    def __init__(
+        self, replicas: DeploymentHandle, max_body_bytes: int, overload_status: int
+    ) -> None:
         self._respond = replicas.options(stream=True).respond
         self._max_body_bytes = max_body_bytes
+        self._overload_status = overload_status
 
     async def __call__(self, request: Request) -> Response:
         """The response of a replica, or an error in OpenAI's shape."""
@@ -32,9 +36,9 @@ class Front:
             return render(InvalidRequestError(METRICS_HINT, status=404))
         try:
             stream = self._respond.remote(await self._read(request))
-            head = await _head(stream)
-        except ApiError as error:
-            return render(error)
+            head: ResponseHead = await anext(aiter(stream))
+        except Exception as error:
+            return render(as_api_error(error, self._overload_status))
         response = StreamingResponse(_body(stream, head), head.status)
         # Serve's proxy adds the request's id itself.
         response.raw_headers = [h for h in head.headers if h[0] != b"x-request-id"]
@@ -53,14 +57,6 @@ class Front:
         )
 
 
-async def _head(stream: DeploymentResponseGenerator) -> ResponseHead:
-    try:
-        head: ResponseHead = await anext(aiter(stream))
-    except Exception as error:
-        raise as_api_error(error) from error
-    return head
-
-
 async def _body(stream: DeploymentResponseGenerator, head: ResponseHead) -> AsyncIterator[bytes]:
     """Pass the pieces on. A replica that dies ends an event stream with an error event."""
     try:
@@ -74,11 +70,14 @@ async def _body(stream: DeploymentResponseGenerator, head: ResponseHead) -> Asyn
         stream.cancel()  # does nothing if it has ended
 
 
-def as_api_error(error: Exception) -> ApiError:
+def as_api_error(error: Exception, overload_status: int = 429) -> ApiError:
     """What a client is told when the replica gave no answer."""
     match error:
+        case ApiError():
+            return error
         case BackPressureError():
-            return BusyError("The cluster's queue is full. Try again later.", 1)
+            message = "The cluster's queue is full. Try again later."
+            return BusyError(message, RETRY_SECONDS, overload_status)
         case RayActorError():
             return UnavailableError("The replica with this request has died.", code="replica_died")
         case _:

@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack, suppress
 from deploy.ray.exchange import Exchange
 from deploy.ray.http_message import HttpRequest, ResponseHead
 from deploy.ray.metrics_target import MetricsTarget
-from server.commands.serve import load_app
+from server import logs
+from server.commands.serve import load_app, quick_collections
 from server.dependencies import Services
 from server.settings import Settings
 
@@ -23,12 +24,14 @@ class Replica:
     ) -> None:
         self._open = AsyncExitStack()
         settings = Settings.load(options)
+        logs.configure(settings.log_level, settings.log_format)
         self._app, _ = await asyncio.to_thread(load_app, settings)
         self._services: Services = self._app.state.services
         await self._open.enter_async_context(self._app.router.lifespan_context(self._app))
         if metrics_folder:
             target = MetricsTarget(self._services.metrics.registry, metrics_folder)
             self._open.callback(target.close)
+        self._open.enter_context(quick_collections())
 
     async def __del__(self) -> None:
         """Stop the engine, if it came to that. Serve has waited for open requests by then."""

@@ -1,6 +1,7 @@
 """Sterna on a local Ray cluster with the built-in model: routing, failure, load, draining."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -118,6 +119,12 @@ async def test_headers_and_errors_are_the_apps_own(cluster: RayCluster) -> None:
     assert large.status_code == 413
 
 
+async def test_a_replicas_log_has_the_id_that_the_client_got(cluster: RayCluster) -> None:
+    (answer,) = await ask_all(["fox"])
+    line = f"INFO server.middleware: request request_id={answer.headers['x-request-id']} "
+    await asyncio.to_thread(wait_until, lambda: line in cluster.logged())
+
+
 async def test_a_client_that_goes_frees_its_work(cluster: RayCluster) -> None:
     async with client() as http:
         (stream,) = await start_streams(http, 1, max_tokens=400)
@@ -128,27 +135,31 @@ async def test_a_client_that_goes_frees_its_work(cluster: RayCluster) -> None:
     await asyncio.to_thread(wait_until, lambda: sum(cluster.counter(running).values()) == 0)
 
 
-async def kill_a_replica() -> tuple[int, list[Stream]]:
-    """While both stream: its process id, and all streams at their end."""
+async def kill_a_replica() -> tuple[int, list[Stream], list[httpx.Response]]:
+    """While both are busy: its process id, then all streams and other answers at their end."""
     async with client() as http:
+        asks = asyncio.create_task(ask_all([f"{i} owls" for i in range(12)], max_tokens=480))
         streams = await start_streams(http, 12, max_tokens=480)
         victim, _ = replica_pids()
         os.kill(victim, signal.SIGKILL)
         await asyncio.gather(*(stream.task for stream in streams))
-    return victim, streams
+    return victim, streams, await asks
 
 
 async def test_a_killed_replica_fails_its_own_requests_only_and_comes_back(
     cluster: RayCluster,
 ) -> None:
-    victim, streams = await kill_a_replica()
-    while all(stream.is_whole for stream in streams):  # they had come to their end before
+    victim, streams, others = await kill_a_replica()
+    while all(s.is_whole for s in streams) or all(o.is_success for o in others):  # had ended before
         await asyncio.to_thread(wait_until, lambda: len(replica_pids()) == 2)
         await asyncio.to_thread(wait_until, lambda: cluster.num_running == 2)
-        victim, streams = await kill_a_replica()
+        victim, streams, others = await kill_a_replica()
     failed = [stream for stream in streams if not stream.is_whole]
     assert len(failed) < len(streams)
     assert {stream.error_code for stream in failed} == {"replica_died"}
+    assert {answer.status_code for answer in others} == {200, 503}
+    errors = (answer.json()["error"] for answer in others if answer.status_code == 503)
+    assert {error["code"] for error in errors} == {"replica_died"}
     answers = await ask_all([f"{i} hens" for i in range(8)])  # while it is away
     assert {answer.status_code for answer in answers} == {200}
     await asyncio.to_thread(wait_until, lambda: len(replica_pids()) == 2)
@@ -166,15 +177,15 @@ async def test_a_new_version_drains_the_old(cluster: RayCluster) -> None:
     await asyncio.to_thread(wait_until, lambda: not before & set(replica_pids()))
 
 
-async def test_a_full_cluster_says_when_to_come_back(cluster: RayCluster) -> None:
-    await asyncio.to_thread(
-        cluster.deploy, replicas=1, max_batch_requests=1, max_waiting_requests=1
-    )
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_full_cluster_says_when_to_come_back(cluster: RayCluster, status: int) -> None:
+    options = {"replicas": 1, "max_batch_requests": 1, "max_waiting_requests": 1}
+    await asyncio.to_thread(lambda: cluster.deploy(**options, overload_status=status))
     answers = await ask_all([f"{i} foxes" for i in range(12)], max_tokens=200)
     statuses = {answer.status_code for answer in answers}
-    assert statuses == {200, 429}
+    assert statuses == {200, status}
     for answer in answers:
-        if answer.status_code == 429:
+        if answer.status_code == status:
             assert answer.json()["error"]["code"] == "queue_full"
             assert int(answer.headers["retry-after"]) >= 1
 
@@ -197,5 +208,20 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValidationError, match="max_replicas"):
         ClusterOptions.model_validate({"replicas": 2, "max_replicas": 1})
+    with pytest.raises(ValidationError, match="port: no setting of a replica"):
+        ClusterOptions.model_validate({"port": 8001})
     with pytest.raises(ConfigError, match="kv-dtype"):
         ClusterOptions.model_validate({"kv_dtype": "int3"})
+
+
+async def test_a_replica_keeps_what_it_loaded_out_of_garbage_collections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deploy.ray.replica import Replica
+
+    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    replica = Replica.__new__(Replica)
+    await replica.__init__({"cache_dir": tmp_path, "kv_cache_tokens": 512}, None)  # type: ignore[misc]
+    assert gc.get_freeze_count() > 0
+    await replica.__del__()
+    assert gc.get_freeze_count() == 0
