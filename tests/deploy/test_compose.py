@@ -1,7 +1,7 @@
 """deploy/compose.yaml without a daemon: parsed, and what it points at is there."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -59,6 +59,21 @@ def test_dependencies_that_must_be_healthy_tell_their_health() -> None:
         for name, needs in service.get("depends_on", {}).items():
             assert name in SERVICES
             assert needs["condition"] != "service_healthy" or "healthcheck" in SERVICES[name]
+
+
+def test_prometheus_scrapes_the_service_at_the_port_that_it_publishes() -> None:
+    scraped = yaml.safe_load((PATH.parent / "prometheus/prometheus.yml").read_text())
+    (job,) = scraped["scrape_configs"]
+    (port,) = SERVICES["sterna"]["ports"]
+    assert job["static_configs"] == [{"targets": [f"sterna:{port.rpartition(':')[2]}"]}]
+
+
+def test_prometheus_finds_all_files_that_it_reads() -> None:
+    mounted = {volume.split(":")[1] for volume in bind_mounts(SERVICES["prometheus"])}
+    config = next(o for o in SERVICES["prometheus"]["command"] if o.startswith("--config.file="))
+    path = PurePosixPath(config.partition("=")[2])
+    rules = yaml.safe_load((PATH.parent / "prometheus/prometheus.yml").read_text())["rule_files"]
+    assert {str(path), *(str(path.parent / rule) for rule in rules)} <= mounted
 
 
 def test_nobody_can_log_in_with_a_password_that_all_know() -> None:

@@ -1,5 +1,6 @@
 """The Helm chart, rendered without a cluster: what Kubernetes would be told."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ pytestmark = pytest.mark.deploy
 
 CHART = Path(__file__).parents[2] / "deploy/helm/sterna"
 KUBERNETES = "1.33"
-FOREIGN = {"ScaledObject", "ServiceMonitor"}  # of KEDA and the Prometheus operator: no schema here
+FOREIGN = {  # the kinds of KEDA and the Prometheus operator, and models made of their definitions
+    "ScaledObject": "cloudcoil.models.keda.v1alpha1",
+    "ServiceMonitor": "cloudcoil.models.prometheus_operator.v1",
+}
 Values = dict[str, Any]
 VALUE_SETS: dict[str, Values] = {
     "default": {},
@@ -81,6 +85,15 @@ def test_manifests_are_what_kubernetes_accepts(values: Values) -> None:
     for kind, manifest in render(values).items():
         if kind not in FOREIGN:
             kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_manifests_are_what_operators_accept(kind: str) -> None:
+    """The models check types, and drop fields that they do not know."""
+    manifest = render(VALUE_SETS["everything"])[kind]
+    model = getattr(import_module(FOREIGN[kind]), kind)
+    read = model.model_validate(manifest)
+    assert read.model_dump(mode="json", by_alias=True, exclude_unset=True) == manifest
 
 
 @pytest.mark.parametrize(
