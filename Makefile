@@ -57,7 +57,8 @@ test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a 
 test-ray: $(VENV)/.native $(VENV)/.ray ## Try a Ray cluster of two replicas on this machine (installs Ray, 500 MB)
 	@unshare --map-root-user --net ip link set lo up || \
 	  { echo "make test-ray needs iproute2, and a kernel that lets us make a network namespace" >&2; exit 1; }
-	unshare --map-root-user --net sh -c 'ip link set lo up && exec $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)'
+	unshare --map-root-user --net sh -c 'ip link set lo up && exec "$$@"' - \
+	  $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)
 
 soak: $(VENV)/.native $(VENV)/.dev ## Put mixed load and faults on a server for MINUTES (none: 15), and check every answer
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)
