@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.energy.meter import EnergyMeter
+from engine.energy.report import EnergyReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +22,27 @@ class EnergyProbe:
         self._meter = meter
         meter.ledger.note_work(True)  # a counter that stands still from now on is none
 
-    def start(self) -> float:
+    def start(self) -> EnergyReport:
         """Return where the counters stand."""
         self._meter.sample()
-        return self._meter.report().processor_joules
+        return self._meter.report()
 
-    def end(self, start: float) -> WorkEnergy:
-        """Return what was taken since ``start``."""
-        joules = self.start() - start
-        basis = self._meter.report().basis
-        return WorkEnergy(None if basis.source is None else joules, basis.label)
+    def end(self, start: EnergyReport) -> WorkEnergy:
+        """Return what was taken since ``start``; not known if another source took over since."""
+        now = self.start()
+        source, before = now.basis.source, start.basis.source
+        if source is None or before not in (None, source):
+            return WorkEnergy(None, now.basis.label)
+        return WorkEnergy(now.processor_joules - start.processor_joules, source)
 
 
 def joules_per_token(energies: Sequence[WorkEnergy], num_tokens: int) -> tuple[float | None, str]:
-    """Return the joules of several stretches over their tokens, and the source of the figure."""
-    joules = [energy.joules for energy in energies]
-    total = sum(value for value in joules if value is not None)
-    return None if None in joules else total / num_tokens, energies[-1].source
+    """Return the joules of several stretches over their tokens, and the source of the figure.
+
+    There is no figure if one stretch was not measured, or if no counter moved in any.
+    """
+    source = energies[-1].source
+    joules = [energy.joules for energy in energies if energy.joules is not None]
+    if len(joules) < len(energies) or not sum(joules):
+        return None, source
+    return sum(joules) / num_tokens, source

@@ -67,6 +67,8 @@ class EnergyMeter:
             return 0.0
         for domain, joules in grown[id(track)].items():
             key = domain, track.source.name
+            if not joules and key not in self._joules:
+                continue  # a zone that stays at zero beside one that moves measures nothing
             self._joules[key] += joules
             self._idle_joules[key] += joules * (1 - period.busy_part)
             self._power.add(key, joules)

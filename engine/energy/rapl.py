@@ -16,7 +16,10 @@ from engine.energy.source import Scope, SourceError
 
 POWERCAP_DIR: Final = Path("/sys/class/powercap")
 _ZONE: Final = re.compile(r"intel-rapl:\d+(:\d+)?")
-_DOMAINS: Final = ((re.compile(r"package-\d+"), "package"), (re.compile(r"dram"), "dram"))
+_DOMAINS: Final = (
+    (re.compile(r"package-\d+(-die-\d+)?"), "package"),  # one for each die where a package has more
+    (re.compile(r"dram"), "dram"),
+)
 
 
 class RaplSource:
@@ -53,11 +56,17 @@ class _Zone:
     total_uj: int = field(default=0)
 
     def read_joules(self) -> float:
-        """Return what the counter has grown by since the first reading."""
+        """Return what the counter has grown by since the first reading.
+
+        One that went back by less than half its range was reset, as after hibernation: what it did
+        meanwhile is not known.
+        """
         now = _read_number(self.folder / "energy_uj")
         if self.last_uj is not None:
             grown = now - self.last_uj
-            self.total_uj += grown if grown >= 0 else grown + self.range_uj
+            if grown < -self.range_uj // 2:
+                grown += self.range_uj
+            self.total_uj += max(grown, 0)
         self.last_uj = now
         return self.total_uj / 1e6
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from engine.bench import limits
-from engine.bench.energy import joules_per_token
+from engine.bench.energy import EnergyProbe, WorkEnergy, joules_per_token
 from engine.bench.model import BATCH_SIZES, bench_model
 from engine.bench.stepper import Stepper
 from engine.config import EngineConfig
+from engine.energy.meter import EnergyMeter
 from engine.synth import synthesize_checkpoint
 from tests.engine.energy.powercap import FakePowercap
+from tests.engine.energy.sources import FakeSource
 
 
 @pytest.fixture(autouse=True)
@@ -75,3 +77,22 @@ def test_joules_per_token_name_their_source(config: EngineConfig, tmp_path: Path
     works = [stepper._time(step_and_burn)[3] for _ in range(4)]
     assert [work.joules for work in works] == [3.0] * 4
     assert joules_per_token(works, 24) == (0.5, "rapl")
+
+
+def test_counters_that_did_not_move_are_no_figure() -> None:
+    still, moved = WorkEnergy(0.0, "rapl"), WorkEnergy(3.0, "rapl")
+    assert joules_per_token([still, still], 24) == (None, "rapl")
+    assert joules_per_token([still, moved], 24) == (0.125, "rapl")
+    assert joules_per_token([moved, WorkEnergy(None, "unavailable")], 24) == (None, "unavailable")
+
+
+def test_joules_of_two_sources_are_not_added() -> None:
+    rapl, zeusd = FakeSource("rapl"), FakeSource("zeusd")
+    probe = EnergyProbe(EnergyMeter([rapl, zeusd]))
+    rapl.grow(package=1.0)
+    start = probe.start()
+    rapl.grow(package=2.0)
+    assert probe.end(start) == WorkEnergy(2.0, "rapl")
+    rapl.error = "gone"
+    zeusd.grow(package=4.0)
+    assert probe.end(start) == WorkEnergy(None, "zeusd")

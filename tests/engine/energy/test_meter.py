@@ -167,6 +167,19 @@ def test_memory_counts_beside_the_package() -> None:
     assert {d.domain: d.joules for d in meter.report().domains} == {"package": 3.0, "dram": 1.0}
 
 
+def test_memory_whose_counter_stays_at_zero_is_not_shown() -> None:
+    source = FakeSource("rapl", package=0.0, dram=0.0)
+    meter = EnergyMeter([source])
+    source.grow(package=3.0)
+    meter.sample()
+    assert [d.domain for d in meter.report().domains] == ["package"]
+    source.grow(dram=1.0)
+    meter.sample()
+    source.grow(package=1.0)
+    meter.sample()
+    assert {d.domain: d.joules for d in meter.report().domains} == {"package": 4.0, "dram": 1.0}
+
+
 def test_every_source_says_how_it_is_doing() -> None:
     rapl = FakeSource("rapl")
     rapl.error = "no counters"

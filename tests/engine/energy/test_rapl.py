@@ -44,6 +44,27 @@ def test_a_counter_that_wraps_goes_on(tree: FakePowercap, source: RaplSource) ->
     assert source.read()["package"] - before == pytest.approx(1.000001)
 
 
+def test_a_counter_that_is_reset_has_not_wrapped(tree: FakePowercap, source: RaplSource) -> None:
+    """Else 300 joules of a machine that has slept would be 1000."""
+    tree.set("intel-rapl:0", 300_000_000)
+    before = source.read()["package"]
+    tree.set("intel-rapl:0", 40)
+    assert source.read()["package"] == before
+    tree.set("intel-rapl:0", 2_000_040)
+    assert source.read()["package"] - before == pytest.approx(2.0)
+
+
+def test_dies_of_a_package_are_added_up(tmp_path: Path) -> None:
+    tree = FakePowercap(tmp_path)
+    for die in (0, 1):
+        tree.add(f"intel-rapl:{die}", f"package-0-die-{die}")
+    source = RaplSource(tree.root)
+    source.read()
+    tree.set("intel-rapl:0", 1_000_000)
+    tree.set("intel-rapl:1", 2_000_000)
+    assert source.read() == {"package": 3.0}
+
+
 def test_zones_that_overlap_count_once(tree: FakePowercap) -> None:
     """A package contains its cores and uncore; psys and the mmio twin contain the package."""
     overlapping = {
