@@ -1,4 +1,4 @@
-"""HTTP responses, by exact status and as prometheus_fastapi_instrumentator counts them.
+"""HTTP responses, by exact status and as vLLM has prometheus_fastapi_instrumentator count them.
 
 Its sizes of requests and responses are left out: it takes them from a header that streams lack.
 """
@@ -6,6 +6,7 @@ Its sizes of requests and responses are left out: it takes them from a header th
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+PROBES = ("/health", "/metrics")  # vLLM leaves them out: its readers take shares of all responses
 DURATION_SECONDS = (0.1, 0.5, 1)
 FINE_DURATION_SECONDS = (
     0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30,
@@ -25,7 +26,7 @@ class HttpMetrics:
         )
         self._grouped = Counter(
             "http_requests",
-            "HTTP responses by method, route and class of status.",
+            "HTTP responses by method, route and class of status, without probes.",
             ["handler", "method", "status"],
             registry=registry,
         )
@@ -46,8 +47,14 @@ class HttpMetrics:
     def count(self, method: str, route: str, status: int | None, seconds: float) -> None:
         """Count a response; status None: it was never begun."""
         method = method if method in METHODS else "other"  # clients can make up any number
-        group = f"{status // 100}xx" if status else "none"
         self._requests.labels(method, route, str(status or "none")).inc()
+        if not route.startswith(PROBES):
+            self._count_as_instrumented(method, route, status, seconds)
+
+    def _count_as_instrumented(
+        self, method: str, route: str, status: int | None, seconds: float
+    ) -> None:
+        group = f"{status // 100}xx" if status else "none"
         self._grouped.labels(route, method, group).inc()
         self._seconds.labels(route, method).observe(seconds)
         self._fine_seconds.observe(seconds)

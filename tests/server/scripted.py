@@ -30,6 +30,9 @@ SPECIAL = special_tokens(VOCAB_SIZE)
 MAX_CONTEXT = 256
 NUM_BLOCKS, BLOCK_TOKENS = 128, 4
 BATCH_TOKENS, BATCH_REQUESTS = 16, 4
+FOOTPRINT = Footprint(
+    1000, 2560, "none", "scripted", 1, fp16_weight_bytes=8000, head_bytes=300
+)  # scratch is not known
 LIMIT_SECONDS = 120.0  # for a test that hangs, or a machine that is paused
 
 NEVER_SECONDS = 3600
@@ -105,7 +108,7 @@ def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncE
     scheduler = Scheduler(
         KVCache(NUM_BLOCKS, BLOCK_TOKENS), BATCH_TOKENS, BATCH_REQUESTS, BATCH_TOKENS
     )
-    core = EngineCore(scheduler, model, Footprint(1000, 2000, "none", "scripted", 1))
+    core = EngineCore(scheduler, model, FOOTPRINT)
     eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
     return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0), energy)
 

@@ -28,6 +28,20 @@ async def test_http_requests_are_counted_as_the_instrumentator_does(
     assert value(services, "http_request_duration_highr_seconds_count") == 2
 
 
+async def test_probes_are_counted_by_status_alone(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    """As in vLLM: a server that drains would else show a share of 5xx that no client saw."""
+    for url in ("/health/ready", "/metrics"):
+        await client.get(url)
+        ours = {"method": "GET", "route": url, "status": "200"}
+        assert value(services, "sterna:http_requests_total", **ours) == 1
+        theirs = {"method": "GET", "handler": url}
+        assert value(services, "http_requests_total", **theirs, status="2xx") is None
+        assert value(services, "http_request_duration_seconds_count", **theirs) is None
+    assert value(services, "http_request_duration_highr_seconds_count") == 0
+
+
 async def test_a_method_that_a_client_makes_up_is_no_label(
     client: httpx.AsyncClient, services: Services
 ) -> None:
