@@ -8,32 +8,24 @@
 // row's sums depend neither on chunking nor on the batch; tokens past its position add exact zeros.
 #pragma once
 #include "attention_fetch.h"
+#include "attention_softmax.h"
 #include "exp_kernels.h"
 #include "row_kernels.h"
 
 // Two vectors of sums for each query, and room. More than 8 were not faster.
 constexpr size_t kTileQueries = Lanes::num_registers / 4;
 
-// What a cache holds, and how it becomes floats. Scales of int8 are left to the scores and weights.
+// What a cache holds, and how it becomes floats; int8_attention.h has the one of integers.
 struct HalfCache {
   using Element = uint16_t;
-  static constexpr bool scaled = false;
   static Lanes::Float load(const Element* p) { return Lanes::load_half(p); }
   static float one(Element e) { return Lanes::from_half(e); }
 };
 
 struct FloatCache {
   using Element = float;
-  static constexpr bool scaled = false;
   static Lanes::Float load(const Element* p) { return Lanes::load(p); }
   static float one(Element e) { return e; }
-};
-
-struct Int8Cache {
-  using Element = int8_t;
-  static constexpr bool scaled = true;
-  static Lanes::Float load(const Element* p) { return Lanes::load_int8(p); }
-  static float one(Element e) { return float(e); }
 };
 
 // One vector of keys: `width` tokens of a block, and a block to fetch meanwhile.
@@ -88,31 +80,6 @@ inline void span_scores(const AttentionTile& tile, Span<typename Cache::Element>
     const size_t next = t + Lanes::width < tokens ? t + Lanes::width : t;
     two_vectors<Q, Cache>(tile, column(t), column(next), t, scores);
   }
-}
-
-// Turns the scores of one span into weights exp(score - largest), 0 past `visible`, and adds them
-// to the total. Returns the old largest score less the new one.
-inline float update_softmax(float* scores, size_t tokens, size_t visible, float& largest,
-                            float& total) {
-  for (size_t t = visible; t < tokens; ++t) scores[t] = -__builtin_inff();
-  Lanes::Float best = Lanes::load(scores);
-  for (size_t t = Lanes::width; t < tokens; t += Lanes::width)
-    best = Lanes::max(best, Lanes::load(scores + t));
-  const float found = Lanes::largest(best), before = largest;
-  largest = found > before ? found : before;
-  if (visible == 0) {
-    for (size_t t = 0; t < tokens; ++t) scores[t] = 0.0f;
-    return 0.0f;
-  }
-  const Lanes::Float shift = Lanes::set(largest);
-  for (size_t t = 0; t < tokens; t += Lanes::width)
-    Lanes::store(scores + t, exp_lanes(Lanes::sub(Lanes::load(scores + t), shift)));
-  for (size_t t = visible; t < tokens; ++t) scores[t] = 0.0f;
-  Lanes::Float sum = Lanes::load(scores);
-  for (size_t t = Lanes::width; t < tokens; t += Lanes::width)
-    sum = Lanes::add(sum, Lanes::load(scores + t));
-  total = total * exp_one(before - largest) + Lanes::sum(sum);
-  return before - largest;
 }
 
 // outputs[q][d] = outputs[q][d] * shrink[q] + sum over t of weights[q][t] * value[t][d], for N
@@ -178,33 +145,21 @@ inline void add_values(const AttentionTile& tile, Span<typename Cache::Element> 
     }
 }
 
-// Multiplies the scores or weights of whole blocks by the scales of their keys or values.
-inline void scale_tokens(const AttentionTile& tile, const float* scales, const int32_t* blocks,
-                         size_t tokens, float* row) {
-  for (size_t first = 0; first < tokens; first += kCacheTokens, row += kCacheTokens) {
-    const float* block = scales + size_t(blocks[first / kCacheTokens]) * tile.scale_stride;
-    for (size_t t = 0; t < kCacheTokens; t += Lanes::width)
-      Lanes::store(row + t, Lanes::mul(Lanes::load(row + t), Lanes::load(block + t)));
-  }
-}
-
 template <size_t Q, class Cache>
-void attend_span(const AttentionTile& tile, size_t start, size_t tokens,
+void attend_span(Cache, const AttentionTile& tile, size_t start, size_t tokens,
                  Span<typename Cache::Element> span) {
-  const int32_t* blocks = span.blocks;
   float scores[Q][kSpanTokens], shrink[kMaxQueries];
+  size_t visible[Q];
   const size_t whole_blocks = (tokens + kCacheTokens - 1) / kCacheTokens * kCacheTokens;
   span_scores<Q, Cache>(tile, span, whole_blocks, scores);
-  for (size_t q = 0; q < Q; ++q) {
-    const int64_t ahead = int64_t(tile.positions[q]) - int64_t(start) + 1;
-    const size_t visible = ahead < 0 ? 0 : (ahead < int64_t(tokens) ? size_t(ahead) : tokens);
-    if (Cache::scaled) scale_tokens(tile, tile.key_scales, blocks, whole_blocks, scores[q]);
-    shrink[q] = update_softmax(scores[q], whole_blocks, visible, *tile.largest[q], *tile.totals[q]);
-    if (Cache::scaled) scale_tokens(tile, tile.value_scales, blocks, whole_blocks, scores[q]);
-  }
-  exp_row(shrink, Q, 0.0f, 1.0f, shrink);
+  begin_softmax<Q>(tile, start, tokens, whole_blocks, scores, visible, shrink);
+  for (size_t q = 0; q < Q; ++q)
+    softmax_weights(scores[q], whole_blocks, visible[q], *tile.largest[q], shrink[q],
+                    *tile.totals[q]);
   add_values<Q, Cache>(tile, span, tokens, shrink, scores);
 }
+
+#include "int8_attention.h"
 
 template <size_t Q>
 inline void begin_rows(const AttentionTile& tile) {
@@ -231,8 +186,9 @@ void attend_heads(const AttentionTile* tiles, size_t num_tiles) {
   for (size_t i = 0; i < num_tiles; ++i) begin_rows<Q>(tiles[i]);
   for (size_t start = begin; start < end; start += kSpanTokens)
     for (size_t i = 0; i < num_tiles; ++i)
-      attend_span<Q, Cache>(tiles[i], start, end - start < kSpanTokens ? end - start : kSpanTokens,
-                            plan_span<Element>(tiles, num_tiles, i, start));
+      attend_span<Q>(Cache(), tiles[i], start,
+                     end - start < kSpanTokens ? end - start : kSpanTokens,
+                     plan_span<Element>(tiles, num_tiles, i, start));
   for (size_t i = 0; i < num_tiles; ++i) end_rows<Q>(tiles[i]);
 }
 

@@ -18,12 +18,13 @@ class RotateAndStore final : public Op {
  public:
   // cos, sin: [positions, D/2].
   RotateAndStore(const KernelTable& kernels, AttentionShape shape, const float* cos,
-                 const float* sin, Rows& qkv, KVCache& cache, size_t layer)
+                 const float* sin, Rows& qkv, SplitQueries* split, KVCache& cache, size_t layer)
       : kernels_(kernels),
         shape_(shape),
         cos_(cos),
         sin_(sin),
         qkv_(qkv),
+        split_(split),
         cache_(cache),
         layer_(layer) {}
 
@@ -57,30 +58,32 @@ class RotateAndStore final : public Op {
     const float* sin = sin_ + size_t(step.positions[t]) * half;
     float* head = qkv_.row(t);
     const float scale = 1.0f / sqrtf(float(d));
-    for (size_t h = 0; h < shape_.num_heads; ++h, head += d)
+    for (size_t h = 0; h < shape_.num_heads; ++h, head += d) {
       kernels_.rotate(head, cos, sin, scale, half, head);
+      if (split_) kernels_.split_row(head, d, split_->at(t, h));
+    }
 
     const size_t block = size_t(step.slots[t]) / kCacheTokens;
     const size_t token = size_t(step.slots[t]) % kCacheTokens;
     KVCache::Part &keys = cache_.keys[layer_], &values = cache_.values[layer_];
     for (size_t g = 0; g < shape_.num_kv_heads; ++g, head += d) {
       kernels_.rotate(head, cos, sin, 1.0f, half, head);
-      store(head, cache_.at(keys, block, g, token), kCacheTokens,
+      store(head, cache_.key_at(keys, block, g, token), 4, kCacheTokens,
             cache_.scale_at(keys, block, g, token));
     }
     for (size_t g = 0; g < shape_.num_kv_heads; ++g, head += d)
-      store(head, cache_.at(values, block, g, token * d), 1,
+      store(head, cache_.value_at(values, block, g, token), 1, 1,
             cache_.scale_at(values, block, g, token));
   }
 
-  // One head's D floats, `stride` elements apart.
-  void store(const float* x, void* y, size_t stride, float* scale) const {
+  // One head's D floats, `stride` elements apart; in int8 in runs, which are four times as far.
+  void store(const float* x, void* y, size_t run, size_t stride, float* scale) const {
     const size_t d = shape_.head_size;
     switch (cache_.type) {
       case CacheType::kFloat16:
         return kernels_.store_half(x, d, static_cast<uint16_t*>(y), stride);
       case CacheType::kInt8:
-        return kernels_.store_int8(x, d, static_cast<int8_t*>(y), stride, scale);
+        return kernels_.store_int8(x, d, static_cast<int8_t*>(y), run, 4 * stride, scale);
       case CacheType::kFloat32:
         for (size_t i = 0; i < d; ++i) static_cast<float*>(y)[i * stride] = x[i];
     }
@@ -90,6 +93,7 @@ class RotateAndStore final : public Op {
   AttentionShape shape_;
   const float *cos_, *sin_;
   Rows& qkv_;
+  SplitQueries* split_;  // for an int8 cache
   KVCache& cache_;
   size_t layer_;
 };
@@ -207,10 +211,11 @@ class AttentionPlan {
 class Attend final : public Op {
  public:
   Attend(const KernelTable& kernels, AttentionShape shape, const AttentionPlan& plan, Rows& qkv,
-         KVCache& cache, size_t layer, PartialAttention& parts, Rows& out)
+         SplitQueries* split, KVCache& cache, size_t layer, PartialAttention& parts, Rows& out)
       : shape_(shape),
         plan_(plan),
         qkv_(qkv),
+        split_(split),
         cache_(cache),
         layer_(layer),
         parts_(parts),
@@ -241,6 +246,7 @@ class Attend final : public Op {
         float* out = parts_.at(t, h, part.begin / parts_.tokens());
         tile.whole[q] = parts_.count(step.positions[t]) == 1;
         tile.queries[q] = qkv_.row(t) + h * shape_.head_size;
+        if (split_) tile.split_queries[q] = split_->at(t, h);
         tile.outputs[q] = tile.whole[q] ? out_.row(t) + h * shape_.head_size : out;
         tile.largest[q] = out + shape_.head_size;
         tile.totals[q] = out + shape_.head_size + 1;
@@ -263,6 +269,7 @@ class Attend final : public Op {
   AttentionShape shape_;
   const AttentionPlan& plan_;
   Rows& qkv_;
+  SplitQueries* split_;
   KVCache& cache_;
   size_t layer_;
   PartialAttention& parts_;

@@ -111,6 +111,42 @@ void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t 
   }
 }
 
+// As in avx512_products.h, for 8 columns.
+struct Dots {
+  using Cached = __m256i;
+  struct Numbers {
+    __m256i high, low;
+  };
+  static constexpr uint32_t key_offset = 128;
+  static Cached load_values(const int8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
+  static Cached load_keys(const int8_t* p) {
+    return _mm256_xor_si256(load_values(p), _mm256_set1_epi8(-128));
+  }
+  static Numbers numbers(const int8_t* p) { return {repeat_inputs(p), repeat_inputs(p + 4)}; }
+  void add_keys(Cached keys, Numbers n) {
+    dot(high, keys, n.high);
+    dot(low, keys, n.low);
+  }
+  void add_values(Cached values, Numbers n) {
+    dot(high, n.high, values);
+    dot(low, n.low, values);
+  }
+  Lanes::Float total(int32_t offset) const {
+    const __m256i sum = _mm256_add_epi32(_mm256_slli_epi32(high, 7), low);
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(offset)));
+  }
+  static void store(int8_t* numbers, size_t i, Lanes::Float v) {
+    const __m256i first = _mm256_set1_epi32(12 << 24 | 8 << 16 | 4 << 8);  // bytes of four
+    const __m256i whole = _mm256_cvtps_epi32(v);  // in each half of a vector four of them
+    const __m256i high = _mm256_shuffle_epi8(_mm256_srai_epi32(whole, 7), first);
+    const __m256i low = _mm256_shuffle_epi8(_mm256_and_si256(whole, _mm256_set1_epi32(127)), first);
+    const __m256i both = _mm256_unpacklo_epi32(high, low);
+    _mm_storel_epi64((__m128i*)(numbers + 2 * i), _mm256_castsi256_si128(both));
+    _mm_storel_epi64((__m128i*)(numbers + 2 * i + 8), _mm256_extracti128_si256(both, 1));
+  }
+  __m256i high = _mm256_setzero_si256(), low = high;
+};
+
 #include "make_table.h"
 
 }  // namespace

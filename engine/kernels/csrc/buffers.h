@@ -55,12 +55,34 @@ struct QuantizedRows {
   std::vector<int32_t> sums;
 };
 
+// A split row for each token and query head; see SplitRow.
+struct SplitQueries {
+  SplitQueries(size_t num_rows, size_t num_heads, size_t head_size)
+      : num_heads(num_heads),
+        stride(2 * padded(head_size)),
+        numbers(zeroed<int8_t>(num_rows * num_heads * stride)),
+        scales(num_rows * num_heads),
+        offsets(num_rows * num_heads) {}
+  SplitRow at(size_t row, size_t head) {
+    const size_t i = row * num_heads + head;
+    return {numbers.get() + i * stride, &scales[i], &offsets[i]};
+  }
+
+  size_t num_heads, stride;
+  Memory<int8_t> numbers;
+  std::vector<float> scales;
+  std::vector<int32_t> offsets;
+};
+
 // What the cache holds.
 enum class CacheType { kFloat16, kFloat32, kInt8 };
 
 // Keys and values of all layers, in blocks of kCacheTokens tokens. Of a block, each KV head has
-// its keys as [D, kCacheTokens] and its values as [kCacheTokens, D]; int8 adds a scale for each
-// token and head, [kCacheTokens], to keys and values alike.
+// its keys as [D, kCacheTokens] and its values as [kCacheTokens, D].
+//
+// int8 keeps four elements that are summed side by side: keys as [D / 4, kCacheTokens, 4], D padded
+// to whole fours, and values as [kCacheTokens / 4, D, 4]. A scale for each token and
+// head, [kCacheTokens], goes with keys and values alike.
 struct KVCache {
   struct Part {
     Memory<uint8_t> elements;
@@ -76,7 +98,8 @@ struct KVCache {
         num_blocks(num_blocks),
         num_kv_heads(num_kv_heads),
         head_size(head_size),
-        head_stride(head_size * kCacheTokens),
+        head_stride((type == CacheType::kInt8 ? (head_size + 3) / 4 * 4 : head_size) *
+                    kCacheTokens),
         block_stride(num_kv_heads * head_stride),
         scale_stride(type == CacheType::kInt8 ? num_kv_heads * kCacheTokens : 0) {
     for (size_t i = 0; i < num_layers; ++i) {
@@ -88,6 +111,16 @@ struct KVCache {
   size_t bytes() const {
     return 2 * keys.size() * num_blocks *
            (block_stride * element_size + scale_stride * sizeof(float));
+  }
+
+  // Where a token's key or value begins, of a block's KV head.
+  void* key_at(Part& part, size_t block, size_t head, size_t token) {
+    return at(part, block, head, type == CacheType::kInt8 ? token * 4 : token);
+  }
+  void* value_at(Part& part, size_t block, size_t head, size_t token) {
+    const size_t group = token / 4 * 4;
+    return at(part, block, head,
+              type == CacheType::kInt8 ? group * head_size + token - group : token * head_size);
   }
 
   // The element `offset` of a block's KV head.
@@ -106,7 +139,8 @@ struct KVCache {
 
  private:
   Part part() const {
-    return {zeroed<uint8_t>(num_blocks * block_stride * element_size),
+    constexpr size_t kOverread = 64;  // of a vector that begins with the last values
+    return {zeroed<uint8_t>(num_blocks * block_stride * element_size + kOverread),
             zeroed<float>(num_blocks * scale_stride)};
   }
 };

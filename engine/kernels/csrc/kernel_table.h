@@ -8,17 +8,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-constexpr size_t kCacheTokens = 16;    // tokens in a block of the KV cache
-constexpr size_t kMaxTileDigits = 6;   // rows of digits of one int8 tile, at most
-constexpr size_t kMaxQueries = 8;      // query rows of one attention tile
-constexpr size_t kHeadTileRows = 4;    // vocabulary rows of one head tile
-constexpr size_t kMaxTileTokens = 64;  // activation rows of one ternary tile, at most
+constexpr size_t kCacheTokens = 16;        // tokens in a block of the KV cache
+constexpr size_t kMaxInt8HeadSize = 1024;  // so many products of 7 and 14 bits fit int32
+constexpr size_t kMaxTileDigits = 6;       // rows of digits of one int8 tile, at most
+constexpr size_t kMaxQueries = 8;          // query rows of one attention tile
+constexpr size_t kHeadTileRows = 4;        // vocabulary rows of one head tile
+constexpr size_t kMaxTileTokens = 64;      // activation rows of one ternary tile, at most
 
 // An int8 row: x ~ q * scale; sum is the sum of q, to turn codes w + 1 back into weights.
 struct QuantizedRow {
   int8_t* q;
   float* scale;
   int32_t* sum;
+};
+
+// A row of numbers of 15 bits, x ~ number * scale, by which an int8 cache is multiplied.
+struct SplitRow {
+  int8_t* numbers;  // two bytes each, in the order that an instruction set wants; zeros pad to 64
+  float* scale;
+  int32_t* offset;  // what a sum of their products with keys has too much
 };
 
 // What to fetch into the cache during a pass over a block: `stride` bytes on for each 64 bytes of
@@ -30,19 +38,20 @@ struct Ahead {
 
 // Query rows that attend to the same keys: one KV head of one request, and one part of its context.
 struct AttentionTile {
-  size_t num_queries;                 // 1..kMaxQueries
-  size_t head_size;                   // D
-  const float* queries[kMaxQueries];  // D floats each, rotated and scaled by 1/sqrt(D)
-  float* outputs[kMaxQueries];        // D floats each: sums of weight * value
-  float* largest[kMaxQueries];        // the largest score; weights are exp(score - largest)
-  float* totals[kMaxQueries];         // sums of weights
-  bool whole[kMaxQueries];            // the part is all that the query sees: divide by the total
-  size_t begin, end;                  // the part: tokens begin..end-1; begin is a multiple of 16
-  size_t context;                     // tokens that the block table has, to the part's end or on
-  int32_t positions[kMaxQueries];     // a query sees the tokens 0..position
+  size_t num_queries;                   // 1..kMaxQueries
+  size_t head_size;                     // D
+  const float* queries[kMaxQueries];    // D floats each, rotated and scaled by 1/sqrt(D)
+  SplitRow split_queries[kMaxQueries];  // the same for an int8 cache
+  float* outputs[kMaxQueries];          // D floats each: sums of weight * value
+  float* largest[kMaxQueries];          // the largest score; weights are exp(score - largest)
+  float* totals[kMaxQueries];           // sums of weights
+  bool whole[kMaxQueries];              // the part is all that the query sees: divide by the total
+  size_t begin, end;                    // the part: tokens begin..end-1; begin is a multiple of 16
+  size_t context;                       // tokens that the block table has, to the part's end or on
+  int32_t positions[kMaxQueries];       // a query sees the tokens 0..position
   const int32_t* block_table;
-  const void* keys;         // [blocks, block_stride] elements: here [D, kCacheTokens] of this head
-  const void* values;       // [blocks, block_stride] elements: here [kCacheTokens, D] of this head
+  const void* keys;         // [blocks, block_stride] elements, here those of this head: KVCache
+  const void* values;       // likewise
   size_t block_stride;      // in elements
   const float* key_scales;  // int8 alone: [blocks, scale_stride], here [kCacheTokens] of this head
   const float* value_scales;  // likewise
@@ -95,8 +104,12 @@ struct KernelTable {
   // n floats to float16, half to even; y advances by `stride` elements.
   void (*store_half)(const float* x, size_t n, uint16_t* y, size_t stride);
 
-  // n floats to int8 by their largest magnitude, half to even: x ~ y * scale.
-  void (*store_int8)(const float* x, size_t n, int8_t* y, size_t stride, float* scale);
+  // n floats to int8 by their largest magnitude, half to even: x ~ y * scale. After each `run`
+  // elements (1 or 4) y advances by `stride`.
+  void (*store_int8)(const float* x, size_t n, int8_t* y, size_t run, size_t stride, float* scale);
+
+  // n floats to numbers of 15 bits by their largest magnitude, half to even; n <= kMaxInt8HeadSize.
+  void (*split_row)(const float* x, size_t n, SplitRow out);
 
   // One function for each type that a cache can hold.
   // Tiles of several KV heads, alike in everything else, are read together.

@@ -21,6 +21,7 @@ constexpr KernelTable make_table(const char* isa, size_t tile_tokens, size_t til
       rotate,
       store_half,
       store_int8,
+      split_row,
       attend<HalfCache>,
       attend<FloatCache>,
       attend<Int8Cache>,

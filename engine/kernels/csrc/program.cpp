@@ -37,7 +37,12 @@ void Program::set_attention(AttentionShape shape, CacheType type, size_t num_lay
   require(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0 &&
               shape.head_size % 2 == 0,
           "attention: heads must be a multiple of KV heads, and the head size even");
+  require(type != CacheType::kInt8 || shape.head_size <= kMaxInt8HeadSize,
+          "attention: heads are too large for exact int32 sums of an int8 cache; use float16");
   shape_ = shape;
+  if (type == CacheType::kInt8)
+    split_queries_ =
+        std::make_unique<SplitQueries>(limits_.max_tokens, shape.num_heads, shape.head_size);
   cache_ = std::make_unique<KVCache>(type, num_layers, num_cache_blocks, shape.num_kv_heads,
                                      shape.head_size);
   parts_ = std::make_unique<PartialAttention>(limits_.max_tokens, shape, num_positions);
@@ -119,15 +124,16 @@ void Program::rotate_and_store(size_t qkv, size_t layer) {
           "rotate_and_store: the input is not as wide as all heads");
   record("rotate_and_store",
          std::make_unique<RotateAndStore>(kernels_, shape_, cos_.data(), sin_.data(), rows(qkv),
-                                          *cache_, layer));
+                                          split_queries_.get(), *cache_, layer));
 }
 
 void Program::attention(size_t qkv, size_t layer, size_t out) {
   require_attention(layer);
   require(rows(out).width == shape_.num_heads * shape_.head_size,
           "attention: the output is not as wide as all query heads");
-  record("attention", std::make_unique<Attend>(kernels_, shape_, *plan_, rows(qkv), *cache_, layer,
-                                               *parts_, rows(out)));
+  record("attention",
+         std::make_unique<Attend>(kernels_, shape_, *plan_, rows(qkv), split_queries_.get(),
+                                  *cache_, layer, *parts_, rows(out)));
   record("merge_attention", std::make_unique<MergeAttention>(kernels_, shape_, *parts_, rows(out)));
 }
 

@@ -91,6 +91,7 @@ class Program {
 
   AttentionShape shape_{};
   std::unique_ptr<KVCache> cache_;
+  std::unique_ptr<SplitQueries> split_queries_;  // for an int8 cache
   std::unique_ptr<AttentionPlan> plan_;
   std::unique_ptr<PartialAttention> parts_;
   std::vector<float> cos_, sin_;

@@ -206,16 +206,37 @@ void split_digits(const float* x, size_t n, uint8_t* high, uint8_t* low, float* 
   *error_norm = float(__builtin_sqrt(error_squares));
 }
 
-void store_int8(const float* x, size_t n, int8_t* y, size_t stride, float* scale) {
-  float absmax = 1e-30f, poison = 0.0f;
-  for (size_t i = 0; i < n; ++i) {
-    absmax = __builtin_fmaxf(absmax, __builtin_fabsf(x[i]));
-    poison += x[i] * 0.0f;
+inline Lanes::Float load_up_to(const float* x, size_t count) {
+  if (count >= Lanes::width) return Lanes::load(x);
+  float lanes[Lanes::width] = {};
+  for (size_t i = 0; i < count; ++i) lanes[i] = x[i];
+  return Lanes::load(lanes);
+}
+
+// The cache keeps single elements, or runs of four, apart.
+template <size_t Run>
+inline void scatter(const int8_t* x, size_t n, size_t stride, int8_t* y) {
+  size_t i = 0;
+  for (; i + Run <= n; i += Run, y += stride) __builtin_memcpy(y, x + i, Run);
+  for (; i < n; ++i) *y++ = x[i];
+}
+
+void store_int8(const float* x, size_t n, int8_t* y, size_t run, size_t stride, float* scale) {
+  Lanes::Float best = Lanes::set(1e-30f), poison = Lanes::set(0.0f);
+  for (size_t i = 0; i < n; i += Lanes::width) {
+    const Lanes::Float v = load_up_to(x + i, n - i);
+    best = Lanes::max(Lanes::abs(v), best);
+    poison = Lanes::fma(v, Lanes::set(0.0f), poison);
   }
-  const float factor = 127.0f / absmax;
-  for (size_t i = 0; i < n; ++i) {
-    const float scaled = x[i] * factor;
-    y[i * stride] = scaled == scaled ? int8_t(__builtin_lrintf(scaled)) : int8_t(0);
+  const float absmax = Lanes::largest(best);
+  const Lanes::Float factor = Lanes::set(127.0f / absmax);
+  int8_t rounded[64];
+  for (size_t first = 0; first < n; first += sizeof rounded) {
+    const size_t count = n - first < sizeof rounded ? n - first : sizeof rounded;
+    for (size_t i = 0; i < count; i += Lanes::width)
+      Lanes::store_int8(rounded + i, Lanes::mul(load_up_to(x + first + i, count - i), factor));
+    run == 4 ? scatter<4>(rounded, count, stride, y) : scatter<1>(rounded, count, stride, y);
+    y += count / run * stride;
   }
-  *scale = absmax / 127.0f + poison;
+  *scale = absmax / 127.0f + Lanes::sum(poison);
 }

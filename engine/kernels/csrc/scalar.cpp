@@ -32,6 +32,28 @@ void int8_tile(const int8_t* weights, const uint8_t* x, size_t x_stride, size_t 
               int32_t(x[j * x_stride + s * kStepInputs + i]);
 }
 
+// Sums of cached elements times numbers, for one column of four; see int8_attention.h.
+struct Dots {
+  using Cached = const int8_t*;
+  using Numbers = const int8_t*;
+  static constexpr uint32_t key_offset = 0;
+  static Cached load_values(const int8_t* p) { return p; }
+  static Cached load_keys(const int8_t* p) { return p; }
+  static Numbers numbers(const int8_t* p) { return p; }
+  void add_keys(Cached keys, Numbers n) { add_values(keys, n); }
+  void add_values(Cached cached, Numbers n) {
+    int16_t four[4];
+    __builtin_memcpy(four, n, sizeof four);
+    for (size_t i = 0; i < 4; ++i) sum += int32_t(cached[i]) * int32_t(four[i]);
+  }
+  Lanes::Float total(int32_t) const { return float(sum); }
+  static void store(int8_t* numbers, size_t i, Lanes::Float v) {
+    const int16_t number = v == v ? int16_t(__builtin_lrintf(v)) : int16_t(0);
+    __builtin_memcpy(numbers + 2 * i, &number, sizeof number);
+  }
+  int32_t sum = 0;
+};
+
 uint64_t read_bytes(const uint8_t* x, size_t n) {
   uint64_t sum = 0, word;
   for (size_t i = 0; i < n; i += sizeof word) {

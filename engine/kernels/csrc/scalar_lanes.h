@@ -38,7 +38,6 @@ struct Lanes {
   static Float difference(const int32_t* a, int32_t b) { return float(*a - b); }
   static Float without_offset(const int32_t* a, const int32_t* b) { return float(*a - 128 * *b); }
   static Float load_half(const uint16_t* p) { return portable_from_half(*p); }
-  static Float load_int8(const int8_t* p) { return float(*p); }
   static Float load_bfloat(const uint16_t* p) { return bits_to_float(uint32_t(*p) << 16); }
   static float from_half(uint16_t h) { return portable_from_half(h); }
   static void store_half(uint16_t* p, Float v) { *p = portable_half(v); }

@@ -124,6 +124,39 @@ def test_many_that_decode_equal_each_alone(
 
 
 @pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize(("heads", "kv_heads", "head_size"), SHAPES)
+def test_an_int8_cache_is_multiplied_in_exact_integers(
+    backend: str, heads: int, kv_heads: int, head_size: int
+) -> None:
+    """Keys and values that int8 holds exactly: only queries and weights are rounded, to 15 bits.
+
+    Half a step of a query moves a score by at most D * max(q) / 32,766 = e, as keys are at most 1,
+    and so the weights by a factor within exp(+-2 e). A weight of a span is off by at most half of
+    1/32,767 of the largest. Values are at most 1.
+    """
+    ones = torch.ones(128, head_size // 2)
+    shape = replace(
+        attention_shape(heads, kv_heads, head_size, "int8"), cos=ones, sin=torch.zeros_like(ones)
+    )
+    rng = np.random.default_rng(head_size)
+    qkv = rng.integers(-127, 128, (60, shape.qkv_size)).astype(np.float32)
+    qkv[:, ::head_size] = 127  # the largest of each head
+    qkv /= 127
+    qkv[:, : shape.query_size] *= rng.uniform(0.1, 9, (60, 1)).astype(np.float32)
+    step = request_step([(0, 60, [7, 2, 11, 4])])
+    ours, reference = (AttentionUnderTest(b, shape).run(qkv, step) for b in (backend, "reference"))
+    largest = np.abs(qkv[:, : shape.query_size]).max() / head_size**0.5
+    rounding = np.expm1(2 * head_size * largest / 32_766) + 60 / 65_534
+    np.testing.assert_allclose(ours, reference, atol=float(rounding) + 2.0**-18)
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+def test_heads_too_large_for_exact_integers_are_refused(backend: str) -> None:
+    with pytest.raises(ValueError, match="heads are too large .* use float16"):
+        AttentionUnderTest(backend, attention_shape(1, 1, 1026, "int8"))
+
+
+@pytest.mark.parametrize("backend", NATIVE)
 def test_a_long_context_is_cut_into_parts_at_fixed_places(backend: str) -> None:
     """1,100 tokens are three parts: right by the reference, and the same bits in any chunks."""
     cos, sin = rotary_tables(8, 10_000.0, 1104)
