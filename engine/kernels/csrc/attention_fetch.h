@@ -2,7 +2,11 @@
 // row_kernels.h; computes nothing.
 #pragma once
 
-constexpr size_t kSpanTokens = 4 * kCacheTokens;  // scores kept at a time
+constexpr size_t kSpanTokens = 8 * kCacheTokens;  // scores kept at a time, at most
+
+// So many that keys and values of a head, and the next ones, stay in the L1 cache.
+template <class Element>
+constexpr size_t span_tokens = sizeof(Element) == 1 ? kSpanTokens : kSpanTokens / 2;
 
 // A few queries wait for memory rather than compute: scores and outputs fetch what comes next.
 constexpr bool fetches(size_t num_queries) { return num_queries <= 4; }
@@ -31,7 +35,7 @@ inline void fetch_first_values(const AttentionTile& tile) {
   const size_t first = tile.begin / kCacheTokens,
                bytes = tile.head_size * kCacheTokens * sizeof(Element);
   const size_t left = (tile.end - tile.begin + kCacheTokens - 1) / kCacheTokens;
-  for (size_t i = 0; i < left && i < kSpanTokens / kCacheTokens; ++i) {
+  for (size_t i = 0; i < left && i < span_tokens<Element> / kCacheTokens; ++i) {
     const auto* block = static_cast<const Element*>(tile.values) +
                         size_t(tile.block_table[first + i]) * tile.block_stride;
     for (size_t b = 0; b < bytes; b += 64)
@@ -47,7 +51,7 @@ inline Span<Element> plan_span(const AttentionTile* tiles, size_t num_tiles, siz
   const AttentionTile &tile = tiles[i], &next = tiles[i + 1 < num_tiles ? i + 1 : 0];
   const size_t num_blocks = (tile.context + kCacheTokens - 1) / kCacheTokens;
   const size_t block = start / kCacheTokens;
-  size_t later = i + 1 < num_tiles ? block : block + kSpanTokens / kCacheTokens;
+  size_t later = i + 1 < num_tiles ? block : block + span_tokens<Element> / kCacheTokens;
   if (later >= num_blocks) later = block;  // the end: nothing new
   const int32_t *now = tile.block_table + block, *then = tile.block_table + later;
   const Upcoming<Element> keys = {static_cast<const Element*>(next.keys), then, num_blocks - later};

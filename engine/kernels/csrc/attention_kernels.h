@@ -184,10 +184,10 @@ void attend_heads(const AttentionTile* tiles, size_t num_tiles) {
   const size_t begin = tiles[0].begin, end = tiles[0].end;
   if (fetches(Q) && num_tiles > 1) fetch_first_values<Element>(tiles[0]);
   for (size_t i = 0; i < num_tiles; ++i) begin_rows<Q>(tiles[i]);
-  for (size_t start = begin; start < end; start += kSpanTokens)
+  constexpr size_t kTokens = span_tokens<Element>;
+  for (size_t start = begin; start < end; start += kTokens)
     for (size_t i = 0; i < num_tiles; ++i)
-      attend_span<Q>(Cache(), tiles[i], start,
-                     end - start < kSpanTokens ? end - start : kSpanTokens,
+      attend_span<Q>(Cache(), tiles[i], start, end - start < kTokens ? end - start : kTokens,
                      plan_span<Element>(tiles, num_tiles, i, start));
   for (size_t i = 0; i < num_tiles; ++i) end_rows<Q>(tiles[i]);
 }

@@ -14,6 +14,7 @@ from tests.engine.kernels.steps import request_step
 NATIVE = BACKENDS[1:]
 SHAPES = [(4, 1, 16), (4, 4, 8), (6, 3, 20), (20, 5, 128), (9, 1, 34)]  # heads, KV heads, head size
 NUM_BLOCKS = 12
+NUM_POSITIONS = 160
 
 # Both sides round keys and values alike, but where the rotation's own rounding (2^-24) tips a
 # value to the next step of the cache's type: that moves a score, a dot product of size ~1, by up
@@ -28,7 +29,7 @@ TOLERANCES: dict[KVDtype, float] = {
 def attention_shape(
     heads: int, kv_heads: int, head_size: int, kv_dtype: KVDtype = "float16"
 ) -> AttentionShape:
-    cos, sin = rotary_tables(head_size, 10_000.0, 128)
+    cos, sin = rotary_tables(head_size, 10_000.0, NUM_POSITIONS)
     return AttentionShape(1, heads, kv_heads, head_size, NUM_BLOCKS, cos, sin, kv_dtype)
 
 
@@ -102,8 +103,8 @@ def test_many_that_decode_equal_each_alone(
     backend: str, heads: int, kv_heads: int, head_size: int, kv_dtype: KVDtype
 ) -> None:
     """With so many tiles, one is of several KV heads; alone, each head has its own."""
-    shape = replace(attention_shape(heads, kv_heads, head_size, kv_dtype), num_blocks=40)
-    lengths = [5, 16, 17, 63, 64, 65, 70, 90, 3, 33]  # tokens in the cache: up to two spans
+    shape = replace(attention_shape(heads, kv_heads, head_size, kv_dtype), num_blocks=48)
+    lengths = [5, 16, 17, 63, 64, 65, 150, 129, 3, 33]  # tokens in the cache: several spans
     ends = np.cumsum([length // 16 + 1 for length in lengths]).tolist()
     tables = [list(range(a, b)) for a, b in zip([0, *ends], ends, strict=False)]
     rng = np.random.default_rng(head_size)
@@ -134,7 +135,7 @@ def test_an_int8_cache_is_multiplied_in_exact_integers(
     and so the weights by a factor within exp(+-2 e). A weight of a span is off by at most half of
     1/32,767 of the largest. Values are at most 1.
     """
-    ones = torch.ones(128, head_size // 2)
+    ones = torch.ones(NUM_POSITIONS, head_size // 2)
     shape = replace(
         attention_shape(heads, kv_heads, head_size, "int8"), cos=ones, sin=torch.zeros_like(ones)
     )
@@ -157,10 +158,11 @@ def test_heads_too_large_for_exact_integers_are_refused(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", NATIVE)
-def test_a_long_context_is_cut_into_parts_at_fixed_places(backend: str) -> None:
+@pytest.mark.parametrize("kv_dtype", TOLERANCES)
+def test_a_long_context_is_cut_into_parts_at_fixed_places(backend: str, kv_dtype: KVDtype) -> None:
     """1,100 tokens are three parts: right by the reference, and the same bits in any chunks."""
     cos, sin = rotary_tables(8, 10_000.0, 1104)
-    shape = AttentionShape(1, 4, 2, 8, 69, cos, sin)
+    shape = AttentionShape(1, 4, 2, 8, 69, cos, sin, kv_dtype)
     rng = np.random.default_rng(0)
     qkv = rng.standard_normal((1100, shape.qkv_size)).astype(np.float32)
 
@@ -177,7 +179,7 @@ def test_a_long_context_is_cut_into_parts_at_fixed_places(backend: str) -> None:
 
     ours = outputs(backend, 64)
     np.testing.assert_array_equal(ours, outputs(backend, 27))
-    np.testing.assert_allclose(ours, outputs("reference", 64), atol=TOLERANCES["float16"])
+    np.testing.assert_allclose(ours, outputs("reference", 64), atol=TOLERANCES[kv_dtype])
 
 
 @pytest.mark.parametrize("backend", NATIVE)
