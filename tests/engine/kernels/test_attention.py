@@ -153,7 +153,7 @@ def test_an_int8_cache_is_multiplied_in_exact_integers(
 
 @pytest.mark.parametrize("backend", NATIVE)
 def test_heads_too_large_for_exact_integers_are_refused(backend: str) -> None:
-    with pytest.raises(ValueError, match="heads are too large .* use float16"):
+    with pytest.raises(ValueError, match="heads are too large"):
         AttentionUnderTest(backend, attention_shape(1, 1, 1026, "int8"))
 
 
