@@ -1,46 +1,18 @@
 """The live page in a real browser: chat by keyboard, charts that move, no word to anyone else."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import new_context
-from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles
+from tests.browser.visitor import questions, visit
+from tests.server.scripted import ScriptedModel, babbles
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 ABORTED = 'vllm:request_success_total{engine="0",finished_reason="abort",model_name="scripted"} 1.0'
-
-
-@asynccontextmanager
-async def visit(browser: Browser, url: str, **options: Any) -> AsyncIterator[Page]:
-    """The page, once it knows the model; afterwards, nothing may have gone wrong in it."""
-    context = await new_context(browser, **options)
-    page = await context.new_page()
-    complaints: list[str] = []
-
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
-
-    def see(request: Request) -> None:
-        if not request.url.startswith(url):
-            complaints.append(request.url)
-
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", see)
-    await page.goto(url)
-    await expect(page.locator("#model option")).to_have_count(2)
-    yield page
-    await context.close()
-    assert not complaints
 
 
 def answer(page: Page) -> Any:
@@ -121,21 +93,6 @@ async def test_the_key_typed_in_is_sent_and_kept_in_the_tab_only(
         assert (await asked.value).headers["authorization"] == "Bearer secret"
         assert await page.evaluate("Object.keys(localStorage).length") == 0
         await expect(answer(page)).to_have_text("Hello there!")
-
-
-@asynccontextmanager
-async def questions(url: str) -> AsyncIterator[None]:
-    """Someone asks again and again."""
-
-    async def ask() -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=LIMIT_SECONDS) as client:
-            while True:
-                await client.post("/v1/completions", json={"model": "scripted", "prompt": "Hi"})
-                await asyncio.sleep(0.1)
-
-    asking = asyncio.create_task(ask())
-    yield
-    asking.cancel()
 
 
 async def test_the_charts_follow_the_server(browser: Browser, url: str) -> None:

@@ -11,7 +11,7 @@ from server.dependencies import Services
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
 from tests.server.scraped import value
-from tests.server.scripted import ScriptedModel
+from tests.server.scripted import ScriptedModel, make_app, make_settings
 from tests.server.waiting import until
 
 LABELS = {"domain": "package", "source": "rapl"}
@@ -97,3 +97,15 @@ async def test_modelled_joules_have_a_name_of_their_own(
     for (precision, part), expected in pj.items():
         joules = value(services, name, precision=precision, part=part)
         assert joules == pytest.approx(expected * 1e-12), (precision, part)
+
+
+async def test_settings_choose_the_node_and_the_type_of_the_head(
+    client: httpx.AsyncClient, engine: AsyncEngine, folder: Path
+) -> None:
+    await client.post("/v1/completions", json=BODY)
+    settings = make_settings(folder, energy_node="45nm", head="bf16")
+    services: Services = make_app(folder, settings, engine).state.services
+    for part, expected in {"linear": 17 * 10 * 0.03, "head": 13 * 20 * (0.4 + 1.1)}.items():
+        labels = {"precision": "ternary", "part": part}
+        joules = value(services, "sterna:modelled_arithmetic_joules_total", **labels)
+        assert joules == pytest.approx(expected * 1e-12), part

@@ -1,3 +1,5 @@
+from importlib.metadata import version
+
 import httpx
 
 from server.dependencies import Services
@@ -39,6 +41,7 @@ def test_what_computes_and_how_the_cache_is_laid_out(services: Services) -> None
         if sample.name.endswith("_info")
     }
     facts = {"model": "scripted", "isa": "none", "backend": "scripted", "threads": "1"}
+    facts["version"] = version("sterna")
     assert facts.items() <= found["sterna:engine_info"].items()
     cache = {"block_size": "4", "num_gpu_blocks": "128", "engine": "0"}
     assert cache.items() <= found["vllm:cache_config_info"].items()
