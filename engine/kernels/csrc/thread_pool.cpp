@@ -38,16 +38,10 @@ void ThreadPool::run(const std::function<void(int)>& work) {
   }
   wake_.notify_all();
   work(0);
-  barrier();
+  barrier([] {});
 }
 
-void ThreadPool::barrier() {
-  const unsigned phase = phase_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == num_threads_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.fetch_add(1, std::memory_order_release);
-    return;
-  }
+void ThreadPool::wait(unsigned phase) {
   for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
     pause();
     if (spins > kSpinsBeforeYield) std::this_thread::yield();  // its core may be needed by the last
@@ -57,7 +51,7 @@ void ThreadPool::barrier() {
 void ThreadPool::serve(int worker) {
   for (unsigned seen = 0; wait_for_work(seen); ++seen) {
     (*work_)(worker);
-    barrier();
+    barrier([] {});
   }
 }
 

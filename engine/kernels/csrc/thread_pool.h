@@ -23,11 +23,20 @@ class ThreadPool {
   // Runs work(worker) on every worker and returns when all are done. work must not throw.
   void run(const std::function<void(int)>& work);
 
-  // Called by every worker inside run(): none goes on before all have come.
-  void barrier();
+  // Called by every worker inside run(): none goes on before all have come. The last to come first
+  // calls its `before_all_go`.
+  template <class Function>
+  void barrier(Function before_all_go) {
+    const unsigned phase = phase_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < num_threads_) return wait(phase);
+    before_all_go();
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.fetch_add(1, std::memory_order_release);
+  }
 
  private:
   void serve(int worker);
+  void wait(unsigned phase);
   bool wait_for_work(unsigned seen);
 
   const int num_threads_;
