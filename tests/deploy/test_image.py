@@ -21,6 +21,7 @@ pytestmark = pytest.mark.image
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 URL = "localhost:8000"
+LIMIT_SECONDS = 120
 LONG = {"model": "sterna-builtin", "prompt": "A fox", "max_tokens": 400, "ignore_eos": True}
 
 
@@ -112,6 +113,10 @@ def test_health_check_tells_a_ready_server_from_another(host: ContainerHost, bui
     assert host.run(*elsewhere).returncode == 1
 
 
+def exit_code(host: ContainerHost, container: str) -> str:
+    return host.output("docker", "inspect", "--format={{.State.ExitCode}}", container)
+
+
 def test_a_stop_drains(host: ContainerHost) -> None:
     with running(host, docker_lines()[0]) as container:
         stream = host.start(*ask({**LONG, "stream": True}))
@@ -119,6 +124,7 @@ def test_a_stop_drains(host: ContainerHost) -> None:
         first = stream.stdout.readline()
         host.output("docker", "stop", "--time=60", container)
         rest, _ = stream.communicate()
+        assert exit_code(host, container) == "0"
     assert first.startswith("data: ")
     assert '"finish_reason":"length"' in rest
     assert rest.rstrip().endswith("data: [DONE]")
@@ -132,10 +138,12 @@ def hears_sigterm(host: ContainerHost, container: str) -> bool:
 
 def test_a_stop_while_loading_ends_at_once(host: ContainerHost) -> None:
     container = host.output("docker", "run", "--detach", "sterna")
+    deadline = time.monotonic() + LIMIT_SECONDS
     while not hears_sigterm(host, container):  # Python starts
+        assert time.monotonic() < deadline, "process 1 does not hear SIGTERM"
         time.sleep(0.02)
     host.output("docker", "stop", "--time=60", container)
-    code = host.output("docker", "inspect", "--format={{.State.ExitCode}}", container)
+    code = exit_code(host, container)
     host.output("docker", "rm", container)
     assert code in {"143", "0"}  # 137: it had to be killed. 0: it was up already
 
