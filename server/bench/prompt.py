@@ -126,6 +126,7 @@ _WORDS: Final = [
     "yard",
     "year",
 ]
+_TRIES: Final = 3
 _FIRST_NUMBERS: Final = (100_000, 900_000)  # all of as many digits, for as many tokens
 
 
@@ -162,8 +163,12 @@ class PromptWriter:
         return await self._count_tokens(client, endpoint)
 
     async def _count_tokens(self, client: httpx.AsyncClient, endpoint: Endpoint) -> int | None:
-        try:
-            response = await client.post(endpoint.url, json=endpoint.body(self.write(), 1))
-            return int(response.raise_for_status().json()["usage"]["prompt_tokens"])
-        except (httpx.HTTPError, ValueError, TypeError, LookupError):
-            return None
+        for _ in range(_TRIES):
+            try:
+                response = await client.post(endpoint.url, json=endpoint.body(self.write(), 1))
+                return int(response.raise_for_status().json()["usage"]["prompt_tokens"])
+            except httpx.TransportError:  # some servers close a connection that was to be kept
+                continue
+            except (httpx.HTTPError, ValueError, TypeError, LookupError):
+                return None
+        return None

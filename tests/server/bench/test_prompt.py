@@ -40,3 +40,26 @@ async def test_takes_a_word_for_a_token_where_nobody_counts() -> None:
     writer, found = await calibrated(Peer(), 64)
     assert found is None
     assert len(writer.write().split()) == 64
+
+
+class _ClosesEveryOther(httpx.AsyncHTTPTransport):
+    """Fails every other request, as when a server closes a connection that was to be kept."""
+
+    num_requests = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.num_requests += 1
+        if self.num_requests % 2:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        return await super().handle_async_request(request)
+
+
+async def test_counts_again_when_a_connection_was_closed() -> None:
+    """Or a server's prompts would be several times as long as its peer's."""
+    writer = PromptWriter()
+    transport = _ClosesEveryOther()
+    async with (
+        serve(Peer(tokens_per_word=5).app()) as url,
+        httpx.AsyncClient(timeout=LIMIT_SECONDS, transport=transport) as client,
+    ):
+        assert await writer.calibrate(client, Endpoint(url, COMPLETIONS, "m"), 64) == 63
