@@ -3,9 +3,10 @@
 //
 // What multiplies the cache are numbers of 15 bits, x ~ number * scale: queries, in
 // -16,383..16,383, and then the weights of the softmax times the scales of their values, in
-// 0..32,767. Their steps are 64 times finer than the cache's. Four elements of the cache that are
-// summed lie side by side, as byte products want them. Those also want one factor without a sign:
-// weights have none, and to keys some instruction sets add 128, which `offset` takes off again.
+// 0..32,767. Their steps are over 100 times finer than the cache's. Four elements of the cache that
+// are summed lie side by side, as byte products want them. Those also want one factor without a
+// sign: weights have none, and to keys some instruction sets add 128, which `offset` takes off
+// again.
 #pragma once
 
 struct Int8Cache {
