@@ -19,7 +19,7 @@ TORCH_INDEX ?=
 MODEL ?=
 ARGS ?=
 IMAGE ?= sterna
-CPP_FILES := $(wildcard engine/kernels/csrc/*.cpp engine/kernels/csrc/*.h)
+CPP_FILES := $(shell find engine/kernels/csrc -name "*.cpp" -o -name "*.h")
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 

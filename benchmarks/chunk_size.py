@@ -14,9 +14,9 @@ from pathlib import Path
 
 from engine.config import EngineConfig
 from engine.kernels import CACHE_TOKENS
-from engine.kv_cache import KVCache
-from engine.request import Request, SamplingParams
-from engine.scheduler import Scheduler
+from engine.requests.request import Request, SamplingParams
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import Scheduler
 
 CHUNKS = (16, 24, 32, 48, 64, 128, 256)
 REQUESTS_PER_CLIENT = 6

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from engine.config import KVDtype
 from engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
-from engine.model.bitnet import attention_shape, record
+from engine.model.families.bitnet import attention_shape, record
 from engine.model.weights import ModelWeights, load_weights
 from training import data
 from training.rows import Encoder

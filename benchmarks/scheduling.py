@@ -17,12 +17,12 @@ from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
+from engine.execution.model_input import build_step
+from engine.execution.random_numbers import build_sampling
 from engine.kernels import CACHE_TOKENS
-from engine.kv_cache import KVCache
-from engine.model_input import build_step
-from engine.request import Request, SamplingParams
-from engine.sampler import build_sampling
-from engine.scheduler import Scheduler
+from engine.requests.request import Request, SamplingParams
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import Scheduler
 
 T = TypeVar("T")
 

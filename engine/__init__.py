@@ -4,7 +4,7 @@ from engine.async_engine import AsyncEngine
 from engine.bench.kernels import bench_kernels
 from engine.bench.model import bench_model
 from engine.config import EngineConfig
-from engine.constraint import Constraint, Matcher
+from engine.constraints.constraint import Constraint, Matcher
 from engine.energy.accounting import EnergyAccounting
 from engine.energy.arithmetic import ArithmeticModel, PartJoules
 from engine.energy.meter import EnergyMeter
@@ -20,12 +20,12 @@ from engine.errors import (
     RequestError,
 )
 from engine.facts import Footprint, ModelInfo
-from engine.logprobs import PromptLogprob, TokenLogprob
+from engine.machine.process_memory import ProcessMemory
 from engine.model.config import read_model_config
-from engine.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
-from engine.process_memory import ProcessMemory
-from engine.request import EnergyShare, FinishReason, SamplingParams
-from engine.synth import shape_names, synthesize_checkpoint
+from engine.requests.logprobs import PromptLogprob, TokenLogprob
+from engine.requests.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
+from engine.requests.request import EnergyShare, FinishReason, SamplingParams
+from engine.synth.checkpoint import shape_names, synthesize_checkpoint
 
 __all__ = [
     "ArithmeticModel",

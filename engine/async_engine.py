@@ -18,15 +18,15 @@ from typing import Self, TypeVar
 from uuid import uuid4
 
 from engine.config import EngineConfig
+from engine.constraints.guide import Guide
+from engine.constraints.mask_pool import MaskPool
 from engine.core import EngineCore
 from engine.energy.accounting import EnergyAccounting
 from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
 from engine.facts import Footprint, ModelInfo
-from engine.guide import Guide
 from engine.load import load_engine
-from engine.mask_pool import MaskPool
-from engine.outputs import EngineStats, TokenOutput
-from engine.request import EnergyShare, Request, SamplingParams
+from engine.requests.outputs import EngineStats, TokenOutput
+from engine.requests.request import EnergyShare, Request, SamplingParams
 from engine.streams import Streams
 
 STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left

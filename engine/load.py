@@ -9,21 +9,26 @@ from typing import Final
 
 from engine.config import EngineConfig, KVDtype
 from engine.core import EngineCore
-from engine.cpus import choose_num_threads
 from engine.energy.accounting import EnergyAccounting
 from engine.energy.build import build_meter
 from engine.energy.metered_runner import MeteredRunner
 from engine.energy.operations import OperationCosts, OperationCounter
 from engine.errors import ConfigError
+from engine.execution.model_runner import ModelRunner
 from engine.facts import Footprint, ModelInfo
 from engine.kernels import CACHE_TOKENS, Program, chosen_isa, create_program
-from engine.kv_cache import KVCache
-from engine.memory import BlockSize, free_memory_bytes, num_cache_blocks, return_freed_memory
-from engine.model import bitnet
+from engine.machine.cpus import choose_num_threads
+from engine.machine.memory import (
+    BlockSize,
+    free_memory_bytes,
+    num_cache_blocks,
+    return_freed_memory,
+)
 from engine.model.config import ModelConfig
+from engine.model.families import bitnet
 from engine.model.weights import ModelWeights, load_weights
-from engine.model_runner import ModelRunner
-from engine.scheduler import MAX_SCORED_ROWS, Scheduler
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import MAX_SCORED_ROWS, Scheduler
 
 Progress = Callable[[str, int, int], None]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from engine.errors import EngineDeadError, EngineError, RequestError
-from engine.outputs import RequestFailed, TokenOutput
+from engine.requests.outputs import RequestFailed, TokenOutput
 
 Stream = asyncio.Queue[TokenOutput | EngineError]
 """The outputs of one request that have not been read; an error is the last."""

@@ -9,31 +9,24 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from engine import ArithmeticModel, AsyncEngine, CheckpointError
-from server import auth, error_answers
-from server.admission import Admission
-from server.constraints import CompileLimits, ConstraintCompiler
-from server.dependencies import Services
-from server.generation import TextGenerator
+from server import error_answers
+from server.answers.logprobs import LogprobWriter
+from server.constraints.compiler import CompileLimits, ConstraintCompiler
+from server.generation.generator import TextGenerator
+from server.generation.prompts import PromptEncoder
+from server.generation.sampling import SamplingDefaults
 from server.health import Health
-from server.limits import RequestLimits
-from server.logprobs import LogprobWriter
+from server.http import auth
+from server.http.admission import Admission
+from server.http.dependencies import Services
+from server.http.limits import RequestLimits
+from server.http.middleware import RequestLog
+from server.http.openapi import DocumentedApp
 from server.metrics import Metrics
 from server.metrics.health import HealthCollector
-from server.middleware import RequestLog
-from server.openapi import DocumentedApp
-from server.prompts import PromptEncoder
-from server.routes import (
-    chat_completions,
-    completions,
-    health,
-    messages,
-    models,
-    page,
-    tokenize,
-)
-from server.sampling import SamplingDefaults
+from server.routes import chat_completions, completions, health, messages, models, page, tokenize
 from server.settings import Settings
-from server.tokenizer import Tokenizer
+from server.text.tokenizer import Tokenizer
 
 
 def create_app(

@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
 
 from engine import CheckpointError, read_model_config
 from server.settings import Settings
-from server.tokenizer import TOKENIZER, tokenizer_path
+from server.text.tokenizer import TOKENIZER, tokenizer_path
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"

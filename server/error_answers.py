@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from engine import ConstraintError, ContextLengthError, EngineDeadError, EngineError, RequestError
-from server import messages_error
+from server.dialects import anthropic
 from server.errors import (
     NO_RETRY,
     ApiError,
@@ -52,9 +52,9 @@ class ErrorResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        if scope["path"].startswith(messages_error.PATH):
+        if scope["path"].startswith(anthropic.PATH):
             request_id = scope.get("state", {}).get("request_id")
-            self.body = messages_error.body(self.status_code, self._error.message, request_id)
+            self.body = anthropic.body(self.status_code, self._error.message, request_id)
             self.headers["content-length"] = str(len(self.body))
         await super().__call__(scope, receive, send)
 

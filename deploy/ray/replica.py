@@ -12,7 +12,7 @@ from deploy.ray.http_message import HttpRequest, ResponseHead
 from deploy.ray.metrics_target import MetricsTarget
 from server import logs
 from server.commands.serve import load_app, quick_collections
-from server.dependencies import Services
+from server.http.dependencies import Services
 from server.settings import Settings
 
 

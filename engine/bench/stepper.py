@@ -11,7 +11,7 @@ from engine.bench.energy import EnergyProbe, WorkEnergy
 from engine.bench.limits import LimitProbe, Limits
 from engine.config import EngineConfig
 from engine.load import load_engine
-from engine.request import Request, SamplingParams
+from engine.requests.request import Request, SamplingParams
 
 DECODE_PROMPT_TOKENS: Final = 64
 DECODE_STEPS: Final = 20

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 
-from engine.batch import BatchEntry
-from engine.request import EnergyShare
+from engine.requests.batch import BatchEntry
+from engine.requests.request import EnergyShare
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The interface of a backend: a network as a list of operations, recorded once, run every step.
 
-The network (``engine.model.bitnet``) calls the operations once, at load; ``run`` then replays
-them. ``reference`` replays torch functions, ``native`` replays C++ without touching Python, so
-that nothing but arithmetic happens between the first and the last matrix of a step.
+The network (``engine.model.families``) calls the operations once, at load; ``run`` then replays
+them. ``reference`` replays torch functions, ``native`` replays C++ without touching Python, so that
+nothing but arithmetic happens between the first and the last matrix of a step.
 """
 
 from collections.abc import Mapping

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import CheckpointError
-from engine.model.json_object import JsonObject, shown
-from engine.model.quantization import WeightForm, read_weight_form
+from engine.model.sources.json_object import JsonObject, shown
+from engine.model.sources.quantization import WeightForm, read_weight_form
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Final
 import torch
 
 from engine.model.config import ModelConfig
-from engine.model.quantization import WeightForm
-from engine.model.safetensors_file import TensorInfo, described
+from engine.model.sources.quantization import WeightForm
+from engine.model.sources.safetensors_file import TensorInfo, described
 
 EMBEDDING: Final = "model.embed_tokens.weight"
 HEAD: Final = "lm_head.weight"

@@ -19,9 +19,10 @@ from torch import Tensor
 from engine.config import HeadType
 from engine.kernels.int8_table import INT8_PARTS, Int8Table, int8_codes_shape, pack_int8_table
 from engine.kernels.packing import PackedTernary, codes_shape, pack_ternary
-from engine.model.checkpoint import Checkpoint
 from engine.model.config import ModelConfig, read_model_config
 from engine.model.packed_cache import PackedCache, Store, TensorShape
+from engine.model.sources.folder import Checkpoint
+from engine.model.sources.ternary import read_ternary
 from engine.model.tensor_names import (
     EMBEDDING,
     FINAL_NORM,
@@ -32,7 +33,6 @@ from engine.model.tensor_names import (
     matrix_shapes,
     norm_sizes,
 )
-from engine.model.ternary import read_ternary
 
 Progress = Callable[[str, int, int], None]
 """Told what is going on, how much of it is done, and how much there is in all."""

@@ -10,15 +10,16 @@ from fastapi import FastAPI
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from engine import AsyncEngine, ConfigError, EngineConfig
-from server import auth, checkpoint, logs
+from server import checkpoint, logs
 from server.app import create_app
 from server.commands.progress import progress_bar
 from server.commands.signals import ended_by_sigterm
-from server.listener import Server, check_address, check_tls
-from server.loading import answered_while_loading
-from server.sampling import SamplingDefaults
+from server.generation.sampling import SamplingDefaults
+from server.http import auth
+from server.http.listener import Server, check_address, check_tls
+from server.http.loading import answered_while_loading
 from server.settings import Settings, option, variable
-from server.tokenizer import Tokenizer
+from server.text.tokenizer import Tokenizer
 
 GROUPS = {  # the help's titles, each by the setting that it begins with
     "host": "where, and to whom",

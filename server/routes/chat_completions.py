@@ -7,11 +7,13 @@ from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Request, Response
 
-from server.chat_answer import ChatAnswer
-from server.checked_body import checked
-from server.dependencies import ReservationDep, Services, ServicesDep
-from server.disconnect import until_disconnect
-from server.job import GenerationJob
+from server.answers.chat_completions import ChatAnswer
+from server.answers.usage import UsageCounter
+from server.generation.job import GenerationJob
+from server.generation.text_delta import TextDelta, collect
+from server.http.checked_body import checked
+from server.http.dependencies import ReservationDep, Services, ServicesDep
+from server.http.disconnect import until_disconnect
 from server.schemas.answer import new_head
 from server.schemas.chat_completions import (
     ChatCompletion,
@@ -21,8 +23,6 @@ from server.schemas.chat_completions import (
     ChunkChoice,
 )
 from server.schemas.logprobs import ChatLogprobs
-from server.text_delta import TextDelta, collect
-from server.usage import UsageCounter
 
 router = APIRouter(tags=["chat"])
 

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from server.checked_body import checked
-from server.completion_writer import CompletionWriter
-from server.dependencies import ReservationDep, Services, ServicesDep
-from server.disconnect import until_disconnect
-from server.job import GenerationJob
+from server.answers.completions import CompletionWriter
+from server.answers.usage import UsageCounter
+from server.generation.job import GenerationJob
+from server.generation.text_delta import collect
+from server.http.checked_body import checked
+from server.http.dependencies import ReservationDep, Services, ServicesDep
+from server.http.disconnect import until_disconnect
 from server.schemas.answer import new_head
 from server.schemas.completions import Completion, CompletionRequest
-from server.text_delta import collect
-from server.usage import UsageCounter
 
 router = APIRouter(tags=["completions"])
 

@@ -6,17 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from server.chat_of_messages import chat_prompt, chat_request
-from server.checked_body import beside_others, checked
-from server.dependencies import ReservationDep, Services, ServicesDep
-from server.disconnect import until_disconnect
-from server.job import GenerationJob
-from server.message_answer import MessageHead, MessageStream, new_head, whole_message
+from server.answers.messages import MessageHead, MessageStream, new_head, whole_message
+from server.generation.job import GenerationJob
+from server.generation.text_delta import collect
+from server.http.checked_body import beside_others, checked
+from server.http.dependencies import ReservationDep, Services, ServicesDep
+from server.http.disconnect import until_disconnect
+from server.http.sse import NamedEvents
 from server.schemas.message_events import Event, MessageAnswer, TokensCount
 from server.schemas.messages import CountTokensRequest, MessagesRequest
-from server.sse import NamedEvents
-from server.text_delta import collect
-from server.tools import ToolUse
+from server.schemas.messages_as_chat import chat_prompt, chat_request
+from server.tools.use import ToolUse
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 

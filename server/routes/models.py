@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from server.dependencies import Services, ServicesDep
 from server.errors import ModelNotFoundError
+from server.http.dependencies import Services, ServicesDep
 from server.schemas.models import Model, ModelList
 
 router = APIRouter(prefix="/v1/models", tags=["models"])

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from server.checked_body import checked
-from server.dependencies import ReservationDep, Services, ServicesDep
 from server.errors import InvalidRequestError
+from server.http.checked_body import checked
+from server.http.dependencies import ReservationDep, Services, ServicesDep
 from server.schemas.chat_messages import for_template
 from server.schemas.tokenize import (
     DetokenizeRequest,

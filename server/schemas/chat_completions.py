@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from server.grammars import Form
+from server.constraints.grammars import Form
 from server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
@@ -20,7 +20,7 @@ from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
 from server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
 from server.schemas.tool_choice import ToolChoice
 from server.schemas.tools import ToolCall, ToolFields
-from server.tools import ToolUse
+from server.tools.use import ToolUse
 
 
 class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fields come first

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
+from server.constraints.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
 from server.schemas.body import Body, Items, Neutral, Text
 from server.schemas.common import SamplingFields
 

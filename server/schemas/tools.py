@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 
 from server.schemas.body import Body, Items, JsonObject, Text
 from server.schemas.tool_choice import ReadChoice, ToolChoice
-from server.tools import Tool, ToolUse
+from server.tools.use import Tool, ToolUse
 
 MAX_TOOLS = 128  # OpenAI's
 MAX_SCHEMA_CHARACTERS = 64 * 1024  # of one tool, as JSON

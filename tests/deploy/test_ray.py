@@ -121,7 +121,7 @@ async def test_headers_and_errors_are_the_apps_own(cluster: RayCluster) -> None:
 
 async def test_a_replicas_log_has_the_id_that_the_client_got(cluster: RayCluster) -> None:
     (answer,) = await ask_all(["fox"])
-    line = f"INFO server.middleware: request request_id={answer.headers['x-request-id']} "
+    line = f"INFO server.http.middleware: request request_id={answer.headers['x-request-id']} "
     await asyncio.to_thread(wait_until, lambda: line in cluster.logged())
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.kernels import PackedTernary, pack_int8_table, pack_ternary
 from engine.model.config import ModelConfig
-from engine.model.quantization import WeightForm
+from engine.model.sources.quantization import WeightForm
 from engine.model.weights import LayerWeights, ModelWeights
 
 LOGIT_DEVIATION = 3.0  # neither flat nor decided

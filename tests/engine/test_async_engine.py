@@ -8,14 +8,14 @@ from contextlib import aclosing
 import pytest
 
 from engine.async_engine import AsyncEngine
-from engine.batch import BatchEntry, SampledToken
 from engine.core import EngineCore
 from engine.errors import ContextLengthError, EngineDeadError, GenerationError, RequestError
 from engine.facts import Footprint, ModelInfo
-from engine.kv_cache import KVCache
-from engine.outputs import EngineStats
-from engine.request import SamplingParams
-from engine.scheduler import Scheduler
+from engine.requests.batch import BatchEntry, SampledToken
+from engine.requests.outputs import EngineStats
+from engine.requests.request import SamplingParams
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import Scheduler
 from tests.engine.hash_model import VOCAB_SIZE, HashModel, expected_output
 from tests.engine.matchers import even
 

@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
+from engine.constraints.guide import Guide
+from engine.constraints.mask_pool import MaskPool
 from engine.core import EngineCore
+from engine.execution.model_runner import ModelRunner
 from engine.facts import Footprint
-from engine.guide import Guide
 from engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
-from engine.kv_cache import KVCache
-from engine.mask_pool import MaskPool
-from engine.model.bitnet import attention_shape, record
+from engine.model.families.bitnet import attention_shape, record
 from engine.model.weights import ModelWeights
-from engine.model_runner import ModelRunner
-from engine.outputs import EngineStats, TokenOutput
-from engine.request import Request, SamplingParams
-from engine.scheduler import Scheduler
+from engine.requests.outputs import EngineStats, TokenOutput
+from engine.requests.request import Request, SamplingParams
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import Scheduler
 from tests.engine.matchers import Rule
 from tests.engine.random_weights import Shape, random_weights
 

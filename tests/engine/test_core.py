@@ -2,14 +2,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.batch import BatchEntry, SampledToken
 from engine.core import EngineCore
 from engine.errors import ConstraintError
 from engine.facts import Footprint
-from engine.kv_cache import KVCache
-from engine.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
-from engine.request import FinishReason, Request, SamplingParams
-from engine.scheduler import Scheduler
+from engine.requests.batch import BatchEntry, SampledToken
+from engine.requests.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
+from engine.requests.request import FinishReason, Request, SamplingParams
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import Scheduler
 
 BAD_TOKEN = 13  # a prompt with this token gets logits that are not finite
 

@@ -21,7 +21,7 @@ import torch
 
 from engine.kernels import CACHE_TOKENS, KVDtype, Program, Step, create_program
 from engine.kernels.step import Floats
-from engine.model.bitnet import attention_shape, record
+from engine.model.families.bitnet import attention_shape, record
 from engine.model.weights import load_weights
 from tests.tiny_model import VARIANTS, reference_model, write_checkpoint
 

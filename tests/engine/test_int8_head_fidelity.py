@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from engine.config import HeadType
 from engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
 from engine.kernels.step import Floats
-from engine.model.bitnet import attention_shape, record
+from engine.model.families.bitnet import attention_shape, record
 from engine.model.weights import ModelWeights, load_weights
 
 ROOT = Path(__file__).parents[2]

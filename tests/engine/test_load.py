@@ -16,8 +16,8 @@ from engine import (
 )
 from engine.config import KV_DTYPES, KVDtype
 from engine.load import load_engine
-from engine.request import Request
-from engine.synth import synthesize_checkpoint
+from engine.requests.request import Request
+from engine.synth.checkpoint import synthesize_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 import pytest
 
 from engine.errors import ConstraintError, EngineDeadError, RequestError
-from engine.outputs import RequestFailed, TokenOutput
-from engine.request import FinishReason
+from engine.requests.outputs import RequestFailed, TokenOutput
+from engine.requests.request import FinishReason
 from engine.streams import Stream, Streams
 
 

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from engine import AsyncEngine
-from server.dependencies import Services
+from server.http.dependencies import Services
 from server.settings import Settings
 from tests.server.scripted import (
     ScriptedModel,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine import AsyncEngine
-from engine.batch import BatchEntry, SampledToken
+from engine.requests.batch import BatchEntry, SampledToken
 from server import checkpoint
 from server.__main__ import main
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, ids_of, make_engine

@@ -13,17 +13,17 @@ from fastapi import FastAPI
 from tokenizers import Tokenizer as Encoder
 
 from engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
-from engine.batch import BatchEntry, SampledToken
 from engine.core import EngineCore, Runner
 from engine.facts import Footprint
-from engine.kv_cache import KVCache
-from engine.request import Request
-from engine.scheduler import Scheduler
-from engine.synth_tokenizer import special_tokens, write_tokenizer
+from engine.requests.batch import BatchEntry, SampledToken
+from engine.requests.request import Request
+from engine.scheduling.kv_cache import KVCache
+from engine.scheduling.scheduler import Scheduler
+from engine.synth.tokenizer import special_tokens, write_tokenizer
 from server.app import create_app
-from server.sampling import SamplingDefaults
+from server.generation.sampling import SamplingDefaults
 from server.settings import Settings
-from server.tokenizer import Tokenizer
+from server.text.tokenizer import Tokenizer
 
 VOCAB_SIZE = 320
 SPECIAL = special_tokens(VOCAB_SIZE)

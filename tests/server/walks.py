@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from engine import Matcher
 from server.checkpoint import BUILTIN_FOLDER
-from server.matchers import Vocabulary
+from server.constraints.matchers import Vocabulary
 
 PATH = BUILTIN_FOLDER / "tokenizer.json"
 ENCODER = Tokenizer.from_file(str(PATH))

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "attention_ops.h"
+#include "ops/attention_ops.h"
 #include "dispatch.h"
-#include "int8_head_ops.h"
-#include "matmul_ops.h"
-#include "probe_ops.h"
-#include "row_ops.h"
+#include "ops/int8_head_ops.h"
+#include "ops/matmul_ops.h"
+#include "ops/probe_ops.h"
+#include "ops/row_ops.h"
 #include "sampler.h"
 #include "thread_pool.h"
 

@@ -11,7 +11,7 @@ from engine.bench.model import BATCH_SIZES, bench_model
 from engine.bench.stepper import Stepper
 from engine.config import EngineConfig
 from engine.energy.meter import EnergyMeter
-from engine.synth import synthesize_checkpoint
+from engine.synth.checkpoint import synthesize_checkpoint
 from tests.engine.energy.powercap import FakePowercap
 from tests.engine.energy.sources import FakeSource
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from engine.batch import BatchEntry
 from engine.energy.meter import EnergyMeter
 from engine.energy.report import DomainEnergy
 from engine.energy.track import PATIENCE_SECONDS
-from engine.request import Request, SamplingParams
+from engine.requests.batch import BatchEntry
+from engine.requests.request import Request, SamplingParams
 from tests.engine.energy.sources import FakeSource
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from engine.kernels import AttentionShape, KVDtype, ReferenceProgram, Step
-from engine.model.bitnet import rotary_tables
+from engine.model.families.bitnet import rotary_tables
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import request_step
 

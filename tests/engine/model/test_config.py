@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import CheckpointError
 from engine.model.config import ModelConfig, read_model_config
-from engine.model.quantization import WeightForm
+from engine.model.sources.quantization import WeightForm
 
 VERSION_5: dict[str, Any] = {
     "architectures": ["BitNetForCausalLM"],

@@ -13,7 +13,7 @@ from transformers.integrations.bitnet import unpack_weights
 
 from engine.kernels.packing import PackedTernary, unpack_ternary
 from engine.model.weights import ModelWeights, load_weights
-from engine.synth import synthesize_checkpoint
+from engine.synth.checkpoint import synthesize_checkpoint
 from tests.engine.model.editable import Q_PROJ, EditableCheckpoint
 from tests.tiny_model import VARIANTS, reference_model, round_master, write_checkpoint
 

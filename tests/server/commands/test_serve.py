@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from server.__main__ import main
 from server.commands import serve
-from server.listener import Server
+from server.http.listener import Server
 from server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
 from tests.tiny_model import VARIANTS, write_checkpoint
@@ -57,7 +57,7 @@ def test_a_signal_lets_a_stream_end(process: "subprocess.Popen[str]") -> None:
             assert last == "data: [DONE]"
     assert process.wait(LIMIT_SECONDS) == 0
     assert process.stderr
-    assert process.stderr.read().endswith("server.listener: stopped\n")
+    assert process.stderr.read().endswith("server.http.listener: stopped\n")
 
 
 async def test_a_dead_engine_ends_the_server(

@@ -6,11 +6,11 @@ import httpx
 
 from engine import AsyncEngine
 from server.app import create_app
-from server.dependencies import Services
+from server.generation.sampling import SamplingDefaults
+from server.http.dependencies import Services
 from server.metrics.requests import FINISHED_REASONS
-from server.sampling import SamplingDefaults
 from server.settings import Settings
-from server.tokenizer import Tokenizer
+from server.text.tokenizer import Tokenizer
 from tests.server.scraped import value
 from tests.server.scripted import ScriptedModel, ids_of
 

@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from server.dependencies import Services
+from server.http.dependencies import Services
 from tests.server.scripted import MAX_CONTEXT
 
 FIRST_TOKEN = (

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from engine import AsyncEngine
-from server.dependencies import Services
+from server.http.dependencies import Services
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
 from tests.server.scraped import value

@@ -1,6 +1,6 @@
 import httpx
 
-from server.dependencies import Services
+from server.http.dependencies import Services
 from tests.server.scraped import value
 
 ROUTE = "/v1/models/{model_id:path}"

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from engine import ProcessMemory
-from server.dependencies import Services
+from server.http.dependencies import Services
 from tests.server.scraped import value
 from tests.server.scripted import FOOTPRINT, NUM_BLOCKS, ScriptedModel
 from tests.server.waiting import step, until

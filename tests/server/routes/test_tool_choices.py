@@ -1,7 +1,7 @@
 """What a model's calls look like in chunks and events, and where stop strings count.
 
 The scripted model writes what it is told, whatever the constraint: that calls are valid is tested
-in ``tests/server/test_tool_grammar.py``, and with a real model in ``test_tool_calls.py``.
+in ``tests/server/tools/test_grammar.py``, and with a real model in ``test_tool_calls.py``.
 """
 
 import json

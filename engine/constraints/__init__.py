@@ -1,0 +1,1 @@
+"""Answers held to a grammar: when masks are computed, and where."""

@@ -1,0 +1,1 @@
+"""A batch becomes arrays, logits and then token ids."""

@@ -1,0 +1,27 @@
+"""Computes a batch with the real kernels: batch -> arrays -> logits -> token ids."""
+
+from collections.abc import Sequence
+
+from engine.execution.model_input import build_step
+from engine.execution.prompt_scores import score_prompts
+from engine.execution.row_sampler import sample_rows
+from engine.kernels import Program
+from engine.requests.batch import BatchEntry, SampledToken
+
+
+class ModelRunner:
+    """Runs batches through a program, whose caches hold the blocks that the batches name."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+        """Compute the tokens of every entry; return one token per entry that samples, in order.
+
+        What the logits tell of a prompt is added to its request's ``prompt_logprobs``.
+        """
+        logits = self._program.run(build_step(batch))
+        requests = [entry.request for entry in batch if entry.samples]
+        if len(logits) > len(requests):
+            score_prompts(self._program, logits[len(requests) :], batch)
+        return sample_rows(self._program, logits[: len(requests)], requests)

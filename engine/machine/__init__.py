@@ -1,0 +1,1 @@
+"""What this machine offers: processors, memory, limits of a container."""

@@ -1,0 +1,52 @@
+"""Requests in order of urgency. What makes one urgent is the scheduler's business."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from operator import attrgetter
+
+from engine.requests.request import Request
+
+_rank = attrgetter("rank")
+
+
+class RankedRequests:
+    """A set of requests, sorted by their ``rank``, which stays as it is while they are in it.
+
+    To add or remove one takes a few comparisons, and moves some pointers.
+    """
+
+    def __init__(self) -> None:
+        self._sorted: list[Request] = []
+        self._members: set[Request] = set()
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    def __iter__(self) -> Iterator[Request]:
+        """Most urgent first. ``pop_last`` may be called meanwhile, and nothing else."""
+        return iter(self._sorted)
+
+    def __contains__(self, request: Request) -> bool:
+        return request in self._members
+
+    @property
+    def first(self) -> Request:
+        """The most urgent one, of at least one."""
+        return self._sorted[0]
+
+    def add(self, request: Request) -> None:
+        """Put a request that is not there in its place."""
+        insort(self._sorted, request, key=_rank)
+        self._members.add(request)
+
+    def discard(self, request: Request) -> None:
+        """Remove a request; nothing happens if it is not there."""
+        if request in self._members:
+            self._members.remove(request)
+            del self._sorted[bisect_left(self._sorted, request.rank, key=_rank)]
+
+    def pop_last(self) -> Request:
+        """Remove the least urgent one, of at least one."""
+        request = self._sorted.pop()
+        self._members.remove(request)
+        return request

@@ -1,0 +1,1 @@
+"""What a generation becomes in each API: JSON bodies and events."""

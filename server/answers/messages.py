@@ -1,0 +1,152 @@
+"""What a sequence has said -> the message of ``/v1/messages``, whole or as it comes."""
+
+import json
+from collections.abc import Iterator
+from typing import TypedDict
+from uuid import uuid4
+
+from server.answers.usage import UsageCounter
+from server.generation.job import GenerationJob
+from server.generation.text_delta import TextDelta
+from server.schemas.message_events import (
+    BlockDelta,
+    BlockStart,
+    BlockStop,
+    Content,
+    Event,
+    InputGain,
+    MessageAnswer,
+    MessageDelta,
+    MessageEnd,
+    MessageStart,
+    MessageStop,
+    MessageUsage,
+    StopReason,
+    TextContent,
+    TextGain,
+    ToolUseContent,
+)
+from server.tools.parser import CallBegun, Piece, TextPiece, ToolParser, parse
+from server.tools.use import ToolUse
+
+ID_PREFIX = "toolu_"
+
+
+class MessageHead(TypedDict):
+    """What is known before the first token."""
+
+    id: str
+    model: str
+
+
+def new_head(model: str) -> MessageHead:
+    """A head with a new id."""
+    return {"id": f"msg_{uuid4().hex}", "model": model}
+
+
+def whole_message(
+    head: MessageHead, answer: TextDelta, job: GenerationJob, use: ToolUse
+) -> MessageAnswer:
+    """The answer in one piece. A call that the limit has cut is left out: it has no arguments."""
+    usage = UsageCounter(job)
+    usage.add(answer)
+    text, calls = parse(answer.text, use)
+    content: list[Content] = [TextContent(text=text)] if text else []
+    content += [
+        ToolUseContent(id=ID_PREFIX + call.id, name=call.name, input=json.loads(call.arguments))
+        for call in calls
+        if call.is_complete
+    ]
+    return MessageAnswer(
+        **head,
+        content=content,
+        stop_reason=_stop_reason(answer, has_called=bool(calls)),
+        stop_sequence=_stop_sequence(answer),
+        usage=_usage(usage),
+    )
+
+
+class MessageStream:
+    """The events of one answer. Blocks come one after another, so one at most is open."""
+
+    def __init__(self, head: MessageHead, job: GenerationJob, use: ToolUse) -> None:
+        self._head = head
+        self._usage = UsageCounter(job)
+        self._parser = ToolParser(use)
+        self._num_blocks = 0
+        self._open: type[Content] | None = None
+
+    def add(self, delta: TextDelta) -> Iterator[Event]:
+        """The events that a delta becomes; with the first one, also the beginning."""
+        is_first = not self._usage.num_generated
+        self._usage.add(delta)
+        if is_first:
+            yield self._start()
+        pieces = self._parser.push(delta.text)
+        if delta.finish_reason:
+            pieces += self._parser.finish()
+        for piece in pieces:
+            yield from self._events(piece)
+        if delta.finish_reason:
+            yield from self._close()
+            reason = _stop_reason(delta, has_called=self._parser.num_calls > 0)
+            end = MessageEnd(stop_reason=reason, stop_sequence=_stop_sequence(delta))
+            yield MessageDelta(delta=end, usage=_usage(self._usage))
+            yield MessageStop()
+
+    def _start(self) -> Event:
+        usage = _usage(self._usage)
+        return MessageStart(
+            message=MessageAnswer(
+                **self._head, content=[], stop_reason=None, stop_sequence=None, usage=usage
+            )
+        )
+
+    def _events(self, piece: Piece) -> Iterator[Event]:
+        match piece:
+            case TextPiece():
+                if self._open is not TextContent:
+                    yield from self._begin(TextContent(text=""))
+                yield self._gain(TextGain(text=piece.text))
+            case CallBegun():
+                yield from self._begin(
+                    ToolUseContent(id=ID_PREFIX + piece.id, name=piece.name, input={})
+                )
+            case _:
+                yield self._gain(InputGain(partial_json=piece.text))
+
+    def _begin(self, block: Content) -> Iterator[Event]:
+        yield from self._close()
+        self._open = type(block)
+        yield BlockStart(index=self._num_blocks, content_block=block)
+        self._num_blocks += 1
+
+    def _gain(self, gain: TextGain | InputGain) -> Event:
+        return BlockDelta(index=self._num_blocks - 1, delta=gain)
+
+    def _close(self) -> Iterator[Event]:
+        if self._open is not None:
+            yield BlockStop(index=self._num_blocks - 1)
+            self._open = None
+
+
+def _usage(counter: UsageCounter) -> MessageUsage:
+    usage = counter.usage()
+    num_cached = usage.prompt_tokens_details.cached_tokens
+    return MessageUsage(
+        input_tokens=usage.prompt_tokens - num_cached,
+        cache_read_input_tokens=num_cached,
+        output_tokens=usage.completion_tokens,
+    )
+
+
+def _stop_reason(delta: TextDelta, *, has_called: bool) -> StopReason:
+    if delta.finish_reason == "length":
+        return "max_tokens"
+    if _stop_sequence(delta) is not None:
+        return "stop_sequence"
+    return "tool_use" if has_called else "end_turn"
+
+
+def _stop_sequence(delta: TextDelta) -> str | None:
+    return delta.stop_reason if isinstance(delta.stop_reason, str) else None

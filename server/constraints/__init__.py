@@ -1,0 +1,1 @@
+"""The forms that an answer can be held to, and their compilation."""

@@ -1,0 +1,1 @@
+"""How each API tells errors and events."""

@@ -1,0 +1,161 @@
+"""Prompts -> one stream of text deltas: the same for streamed and for whole responses.
+
+The stream owns its sequences: however it ends, whoever closes it, its ``finally`` cancels what
+still runs, and the engine forgets it within a step. It never waits for its reader: what was
+generated meanwhile is merged into one delta per sequence.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from time import monotonic
+
+from engine import AsyncEngine, ConstraintError
+from server.error_answers import as_api_error
+from server.errors import ConstraintFailedError, TimedOutError, UnavailableError
+from server.generation.job import GenerationJob
+from server.generation.request_record import RequestRecord, current_record
+from server.generation.text_delta import TextAssembler, TextDelta
+from server.metrics import Metrics, PromptMeter
+from server.text.tokenizer import Tokenizer
+
+
+class TextGenerator:
+    """Runs jobs on the engine."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        tokenizer: Tokenizer,
+        metrics: Metrics,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        self._engine = engine
+        self._tokenizer = tokenizer
+        self._metrics = metrics
+        self._timeout_seconds = timeout_seconds
+        self._outboxes: set[Outbox] = set()
+        self._end_error: Exception | None = None
+
+    def end_all(self, error: Exception) -> None:
+        """Let every stream end with an error, also those whose prompts are still being encoded.
+
+        What an open one had to say is still said.
+        """
+        self._end_error = error
+        for outbox in self._outboxes:
+            outbox.fail(error)
+
+    async def stream(self, job: GenerationJob) -> AsyncGenerator[TextDelta]:
+        """Deltas of all sequences as they come, until each has finished.
+
+        Raises what stopped any of them; the others end with it.
+        """
+        outbox, record = Outbox(job.num_sequences), current_record.get() or RequestRecord()
+        record.begin([len(prompt) for prompt in job.prompts], job.num_choices)
+        meters = [
+            self._metrics.prompt(job.arrived_at, len(p), job.params.max_tokens, job.num_choices)
+            for p in job.prompts
+        ]
+        tasks = [
+            asyncio.create_task(
+                self._run(job, index, outbox, meters[index // job.num_choices], record)
+            )
+            for index in range(job.num_sequences)
+        ]
+        try:
+            with self._limited(outbox, job):
+                while deltas := await outbox.take():
+                    for delta in deltas:
+                        record.add(delta)
+                        yield delta
+            await self._engine.energy.settle()
+        except Exception as error:
+            record.end(as_api_error(error).code or "error")
+            raise
+        finally:
+            record.end("abort")
+            record.charge(job.energy.joules, self._engine.energy.meter.report().basis.source)
+            for task in tasks:
+                task.cancel()
+
+    @contextmanager
+    def _limited(self, outbox: "Outbox", job: GenerationJob) -> Iterator[None]:
+        """Have the stream end at its time limit, or when all are told to."""
+        timer = None
+        if self._timeout_seconds is not None:
+            left = self._timeout_seconds - (monotonic() - job.arrived_at)
+            error = TimedOutError(self._timeout_seconds)
+            timer = asyncio.get_running_loop().call_later(left, outbox.fail, error)
+        self._outboxes.add(outbox)
+        if self._end_error:
+            outbox.fail(self._end_error)
+        try:
+            yield
+        finally:
+            self._outboxes.remove(outbox)
+            if timer:
+                timer.cancel()
+
+    async def _run(
+        self,
+        job: GenerationJob,
+        index: int,
+        outbox: "Outbox",
+        prompt_meter: PromptMeter,
+        record: RequestRecord,
+    ) -> None:
+        prompt = job.prompt_of(index)
+        assembler = TextAssembler(job, index, self._tokenizer)
+        with prompt_meter.sequence() as meter:
+            try:
+                tokens = self._engine.generate(prompt, job.params_of(index), energy=job.energy)
+                async with aclosing(tokens):
+                    async for token in tokens:
+                        delta = assembler.add(token)
+                        record.start(token.times.scheduled_at)
+                        meter.count_token(token, delta.finish_reason)
+                        outbox.put(delta)
+                        if delta.finish_reason:
+                            return
+                raise UnavailableError("The generation was aborted.", code="aborted")
+            except ConstraintError as error:
+                meter.fail()
+                outbox.fail(ConstraintFailedError(str(error), job.constraint_param))
+            except Exception as error:
+                meter.fail()
+                outbox.fail(error)
+
+
+class Outbox:
+    """What sequences have to say and the reader has not taken: at most one delta for each."""
+
+    def __init__(self, num_sequences: int) -> None:
+        self._num_open = num_sequences
+        self._deltas: dict[int, TextDelta] = {}
+        self._error: Exception | None = None
+        self._filled = asyncio.Event()
+
+    def put(self, delta: TextDelta) -> None:
+        """Add to what the sequence has said."""
+        earlier = self._deltas.get(delta.index)
+        self._deltas[delta.index] = earlier.merge(delta) if earlier else delta
+        self._filled.set()
+
+    def fail(self, error: Exception) -> None:
+        """Let the reader's next ``take`` raise, once all deltas are taken."""
+        self._error = self._error or error
+        self._filled.set()
+
+    async def take(self) -> list[TextDelta]:
+        """Wait for deltas. Empty when every sequence has said its last."""
+        if not self._num_open:
+            return []
+        await self._filled.wait()
+        if self._error and not self._deltas:
+            raise self._error
+        deltas, self._deltas = list(self._deltas.values()), {}
+        self._num_open -= sum(delta.finish_reason is not None for delta in deltas)
+        if not self._error:
+            self._filled.clear()
+        return deltas

@@ -1,0 +1,52 @@
+"""What one HTTP request wants generated, once its prompts are token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from engine import EnergyShare, SamplingParams
+from server.text.echo import Echo
+
+NUM_CONTEXT_TOKENS = 8  # before a text: a decoder must see the end of a character, and a word
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationJob:
+    """``num_choices`` sequences for each prompt, and how their tokens become text."""
+
+    prompts: Sequence[list[int]]
+    params: SamplingParams
+    num_choices: int
+    stops: Sequence[str]
+    arrived_at: float  # time.monotonic(), before the prompt was encoded
+    constraint_param: str | None = None  # the field that asked for ``params.constraint``
+    stops_until: str | None = None  # from this text on, stop strings mean nothing
+    stops_until_first: bool = False  # only if it is the first text of all
+    keeps_stop: bool = False  # the text ends after a stop string or token, not before it
+    skips_special: bool = True  # special tokens are no text
+    lists_tokens: bool = False  # deltas carry their tokens
+    continues_text: bool = False  # an answer goes on where its prompt ends, as no chat does
+    echoes: Sequence[Echo] = ()  # of each prompt, if answers begin with it
+    energy: EnergyShare = field(default_factory=EnergyShare)  # that all sequences are charged to
+
+    @property
+    def num_sequences(self) -> int:
+        """All choices of all prompts."""
+        return len(self.prompts) * self.num_choices
+
+    def prompt_of(self, index: int) -> list[int]:
+        """Token ids that sequence ``index`` starts from."""
+        return self.prompts[index // self.num_choices]
+
+    def echo_of(self, index: int) -> Echo | None:
+        """What sequence ``index`` repeats before its answer."""
+        return self.echoes[index // self.num_choices] if self.echoes else None
+
+    def context_of(self, index: int) -> list[int]:
+        """Token ids that the text of sequence ``index`` goes on from."""
+        return self.prompt_of(index)[-NUM_CONTEXT_TOKENS:] if self.continues_text else []
+
+    def params_of(self, index: int) -> SamplingParams:
+        """Choices to one prompt must differ, so each has a seed of its own, of 64 bits too."""
+        seed = self.params.seed
+        choice = index % self.num_choices
+        return self.params if seed is None else replace(self.params, seed=seed ^ choice)

@@ -1,0 +1,42 @@
+"""Holds a job to the tools of its request."""
+
+from dataclasses import replace
+
+from engine import Constraint
+from server.constraints.compiler import ConstraintCompiler
+from server.constraints.grammars import JsonSchema
+from server.errors import InvalidRequestError
+from server.generation.job import GenerationJob
+from server.tools.grammar import ToolCalls
+from server.tools.use import CALL_BEGIN, ToolUse
+
+
+async def hold_to_tools(
+    job: GenerationJob, use: ToolUse, compiler: ConstraintCompiler
+) -> GenerationJob:
+    """The job with valid calls only. Stop strings are for text: they would cut a call in two.
+
+    The job's own constraint, if it has one, is the form that ``use`` knows of.
+
+    Raises InvalidRequestError.
+    """
+    if not use.allowed:
+        return job
+    param = f"tools or {job.constraint_param}" if use.form else "tools"
+    return replace(
+        job,
+        params=replace(job.params, constraint=await _compile(use, compiler, param)),
+        constraint_param=param,
+        stops=() if use.must_call else job.stops,
+        stops_until=CALL_BEGIN,
+        stops_until_first=use.form is not None,
+    )
+
+
+async def _compile(use: ToolUse, compiler: ConstraintCompiler, param: str) -> Constraint:
+    try:
+        return await compiler.compile(ToolCalls(use), param)
+    except InvalidRequestError:
+        for tool in use.allowed:  # of one alone the error says more
+            await compiler.compile(JsonSchema(tool.parameters), tool.param)
+        raise

@@ -1,0 +1,1 @@
+"""HTTP itself: the socket, limits, access, server-sent events."""

@@ -1,0 +1,82 @@
+"""What handlers ask for, as annotated aliases of the app's long-lived parts."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
+
+from engine import AsyncEngine
+from server.answers.logprobs import LogprobWriter
+from server.constraints.compiler import ConstraintCompiler
+from server.errors import ModelNotFoundError
+from server.generation.generator import TextGenerator
+from server.generation.job import GenerationJob
+from server.generation.prompts import PromptEncoder
+from server.generation.request_record import current_record
+from server.health import Health
+from server.http.admission import Admission, Reservation
+from server.http.sse import DATA_EVENTS, EventForm, event_stream
+from server.metrics import Metrics
+from server.schemas.answer import EnergyUsage
+from server.schemas.common import SamplingFields
+from server.settings import Settings
+from server.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one app, which ``create_app`` puts together."""
+
+    settings: Settings
+    engine: AsyncEngine
+    health: Health
+    admission: Admission
+    metrics: Metrics
+    encoder: PromptEncoder
+    constraints: ConstraintCompiler
+    generator: TextGenerator
+    tokenizer: Tokenizer
+    logprobs: LogprobWriter
+    started_at: int  # Unix time, seconds
+
+    def check_model(self, name: str) -> None:
+        """Raise ModelNotFoundError unless the name is one of ours."""
+        if name not in self.settings.served_model_name:
+            raise ModelNotFoundError(name)
+        if record := current_record.get():
+            record.model = name
+
+    def energy_usage(self, body: SamplingFields, job: GenerationJob) -> EnergyUsage | None:
+        """What a job that has ended took of the measured energy; None if that was not asked."""
+        if not body.tells_energy:
+            return None
+        basis = self.engine.energy.meter.report().basis
+        joules = None if basis.source is None else job.energy.joules
+        return EnergyUsage(joules=joules, source=basis.source, detail=basis.detail)
+
+    def event_stream(
+        self, chunks: AsyncGenerator[BaseModel], form: EventForm = DATA_EVENTS
+    ) -> Response:
+        """Stream chunks as the settings say, in the form of OpenAI unless another is given."""
+        ping, timeout = self.settings.ping_seconds, self.settings.send_timeout_seconds
+        return event_stream(chunks, ping, timeout, form)
+
+
+async def _services(request: Request) -> Services:  # async: else FastAPI asks a thread for it
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+
+
+async def _reserve(request: Request, services: ServicesDep) -> AsyncIterator[Reservation]:
+    """Give back the places of a request once its response has ended, however it ended."""
+    services.health.check_ready()
+    with services.admission.open(len(await request.body())) as reservation:
+        yield reservation
+
+
+ReservationDep = Annotated[Reservation, Depends(_reserve)]

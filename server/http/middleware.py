@@ -1,0 +1,107 @@
+"""What every request passes through: an id, a line in the log, an answer to what nobody caught.
+
+Pure ASGI: nothing here buffers a response or hides that a client has left.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from time import monotonic
+from uuid import uuid4
+
+from sse_starlette.sse import SendTimeoutError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.dialects import anthropic
+from server.error_answers import as_api_error, render
+from server.generation.request_record import RequestRecord, current_record
+from server.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+REQUEST_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII: it comes back in a header
+QUIET_ROUTES = ("/health", "/health/live", "/health/ready", "/metrics", "/page/{name}")
+
+
+class RequestLog:
+    """Gives each request its id, answers what nobody caught with 500, counts and logs the end."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, send)
+        current_record.set(exchange.record)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except SendTimeoutError:
+            _log.warning("client dropped: it left its stream unread", extra=exchange.extra())
+        except Exception as error:
+            _log.exception("request failed", extra=exchange.extra())
+            if exchange.status is None:
+                await render(as_api_error(error))(scope, receive, exchange.send)
+        finally:
+            self._finish(exchange)
+
+    def _finish(self, exchange: "_Exchange") -> None:
+        self._metrics.http.count(exchange.method, exchange.route, exchange.status, exchange.seconds)
+        level = logging.DEBUG if exchange.route in QUIET_ROUTES else logging.INFO
+        _log.log(level, "request", extra=exchange.extra())
+
+
+def request_id_of(scope: Scope) -> str:
+    """The request's own id, or a new one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+class _Exchange:
+    """One request and what is known of its response."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.request_id = request_id_of(scope)
+        scope.setdefault("state", {})["request_id"] = self.request_id
+        self.method: str = scope["method"]
+        self.status: int | None = None
+        self.record = RequestRecord()
+        self._scope = scope
+        self._send = send
+        self._started_at = monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return monotonic() - self._started_at
+
+    @property
+    def route(self) -> str:
+        """The route's pattern: a path of a client's own making is no label."""
+        return getattr(self._scope.get("route"), "path", "unknown")
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, the first with the id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.request_id
+            if self._scope["path"].startswith(anthropic.PATH):
+                headers["request-id"] = self.request_id  # where the anthropic client looks
+        await self._send(message)
+
+    def extra(self) -> Mapping[str, object]:
+        """Fields of a log record."""
+        fields = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "path": self._scope["path"],
+            "route": self.route,
+            "status": self.status,
+            "seconds": round(self.seconds, 4),
+        }
+        return {"fields": fields | self.record.fields()}

@@ -1,0 +1,102 @@
+"""``/openapi.json`` as it truly is: every status of every operation, streams, and the API key.
+
+FastAPI documents what handlers return; what middleware and error handlers answer is added here.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from server.dialects import anthropic
+from server.http.auth import OPEN_PATHS
+from server.schemas.error import ErrorBody, MessagesErrorBody
+
+JSON = dict[str, Any]
+
+EVERYWHERE = {
+    431: "Too many headers, or too long ones",
+    500: "A defect of the server; its log has the details",
+    503: "The server is stopping, stalled or broken",
+}
+WITH_BODY = {
+    400: "A field is wrong, unknown or not supported: param names it",
+    404: "The model is not served here",
+    413: "The body is too large",
+    429: "The queue is full: Retry-After says when to come back",
+}
+GENERATING = {
+    408: "Not done within the server's time limit",
+}
+WITH_KEYS = {401: "No API key, or none of the server's"}
+_UNTRUE = "422"  # what FastAPI would answer where we answer 400
+_REF = "#/components/schemas/{model}"
+
+
+class DocumentedApp(FastAPI):
+    """An app with the document. It is made once, when somebody first asks for it."""
+
+    has_keys = False
+
+    def openapi(self) -> JSON:
+        """Return it; the first time takes a tenth of a second, which most servers never need."""
+        if self.openapi_schema is None:
+            _complete(super().openapi(), has_keys=self.has_keys)
+        return super().openapi()
+
+
+def _complete(document: JSON, *, has_keys: bool) -> None:
+    """Add to FastAPI's document what it cannot know."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas |= _schemas()
+    for path, operation in _operations(document):
+        needs_key = has_keys and path not in OPEN_PATHS
+        operation["responses"].pop(_UNTRUE, None)
+        if _can_stream(operation, schemas):
+            operation["responses"]["200"]["content"]["text/event-stream"] = {}
+        of_messages = path.startswith(anthropic.PATH)
+        body = MessagesErrorBody if of_messages else ErrorBody
+        content = {"application/json": {"schema": {"$ref": _REF.format(model=body.__name__)}}}
+        for status, description in _errors(operation, schemas, needs_key=needs_key).items():
+            operation["responses"][str(status)] = {"description": description, "content": content}
+        if needs_key:
+            operation["security"] = [{"bearer": []}, {"header": []}]
+    if has_keys:
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        }
+
+
+def _operations(document: JSON) -> Iterator[tuple[str, JSON]]:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            yield path, operation
+
+
+def _errors(operation: JSON, schemas: JSON, *, needs_key: bool) -> dict[int, str]:
+    errors = dict(EVERYWHERE)
+    if "requestBody" in operation:
+        errors |= WITH_BODY
+    if "parameters" in operation:
+        errors |= {404: WITH_BODY[404]}
+    if _can_stream(operation, schemas):
+        errors |= GENERATING
+    return errors | WITH_KEYS if needs_key else errors
+
+
+def _can_stream(operation: JSON, schemas: JSON) -> bool:
+    """Whether this operation generates: then its body has the field ``stream``."""
+    content = operation.get("requestBody", {}).get("content", {})
+    name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    return "stream" in schemas.get(name, {}).get("properties", {})
+
+
+def _schemas() -> JSON:
+    schemas: JSON = {}
+    for body in (ErrorBody, MessagesErrorBody):
+        schema = body.model_json_schema(ref_template=_REF)
+        schemas |= {**schema.pop("$defs"), body.__name__: schema}
+    return schemas

@@ -1,0 +1,117 @@
+"""The checkpoint's chat template: messages -> the text of a prompt, in jinja's sandbox.
+
+The template is code from the checkpoint: it may only read its variables, and what it raises is an
+answer to the client.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Template, TemplateError, meta
+
+from engine import CheckpointError
+from server.errors import InvalidRequestError
+from server.text.template_sandbox import TemplateSandbox, render
+from server.tools import prompt
+from server.tools.use import Tool
+
+Message = Mapping[str, Any]  # role, content, perhaps name, tool_calls, tool_call_id
+
+
+class ChatTemplate:
+    """The compiled template of a checkpoint, and the special tokens that it may name.
+
+    ``for_tools`` is the one for requests with tools; most checkpoints have one for all.
+    """
+
+    def __init__(
+        self, plain: "Source", for_tools: "Source", special_tokens: Mapping[str, str]
+    ) -> None:
+        self._plain = plain
+        self._for_tools = for_tools
+        self._special_tokens = special_tokens
+
+    @classmethod
+    def load(cls, folder: Path, config: Mapping[str, Any]) -> "ChatTemplate | None":
+        """The template of a checkpoint, None if it has none.
+
+        folder: where ``chat_template.jinja`` may lie; it wins over ``chat_template`` in config.
+        config: content of tokenizer_config.json. Raises CheckpointError.
+        """
+        try:
+            sources = _sources(folder, config)
+            default = sources.get("default")
+            if default is None:
+                return None
+            plain = Source.compile(default)
+            for_tools = Source.compile(sources["tool_use"]) if "tool_use" in sources else plain
+        except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"{folder}: chat template cannot be compiled: {error}") from None
+        return cls(plain, for_tools, special_tokens(config))
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool] = (),
+        *,
+        add_generation_prompt: bool = True,
+    ) -> str:
+        """The prompt, up to where the assistant speaks, or (without) to the end of the last turn.
+
+        A template that does not take tools gets them, and earlier calls, as text.
+        Raises InvalidRequestError if the template refuses the messages.
+        """
+        source = self._for_tools if tools else self._plain
+        if not source.takes_tools:
+            messages, tools = prompt.as_text(messages, tools), ()
+        try:
+            return render(
+                source.template,
+                messages=messages,
+                tools=[tool.for_template() for tool in tools] or None,
+                add_generation_prompt=add_generation_prompt,
+                **self._special_tokens,
+            )
+        except Exception as error:  # whatever a template can raise is about these messages
+            message = f"The model's chat template refuses these messages: {error}"
+            raise InvalidRequestError(message, param="messages") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A template, and whether it reads ``tools``."""
+
+    template: Template
+    takes_tools: bool
+
+    @classmethod
+    def compile(cls, text: object) -> "Source":
+        """Raises what jinja does, and TypeError."""
+        if not isinstance(text, str):  # jinja would take the text of anything
+            raise TypeError(f"found {type(text).__name__}, expected a text")
+        sandbox = TemplateSandbox()
+        tree = sandbox.parse(text)
+        takes_tools = "tools" in meta.find_undeclared_variables(tree)
+        return cls(sandbox.compile_bounded(tree), takes_tools)
+
+
+def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
+    """``bos_token`` and the like, of those that tokenizer_config.json names."""
+    found = {name: value for name, value in config.items() if name.endswith("_token")}
+    texts = {name: v.get("content") if isinstance(v, dict) else v for name, v in found.items()}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
+
+
+def _sources(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Templates by name, as ``transformers`` finds them; ``default`` and perhaps ``tool_use``."""
+    stated = config.get("chat_template")
+    if isinstance(stated, list):  # the older form: several templates with names
+        sources = {entry["name"]: entry["template"] for entry in stated}
+    else:
+        sources = {} if stated is None else {"default": stated}
+    files = {"default": "chat_template.jinja"}
+    files["tool_use"] = "additional_chat_templates/tool_use.jinja"
+    paths = {name: folder / path for name, path in files.items()}
+    return sources | {name: path.read_text() for name, path in paths.items() if path.is_file()}

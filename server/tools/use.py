@@ -1,0 +1,41 @@
+"""What a request lets the model call.
+
+Says nothing of how a call is written: see ``tool_prompt``, ``tool_grammar`` and ``tool_parser``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.constraints.grammars import Form
+
+CALL_BEGIN, CALL_END = "<tool_call>", "</tool_call>"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function of the client's, which the model may call by writing its name and arguments."""
+
+    name: str
+    description: str | None
+    parameters: Mapping[str, Any]  # JSON schema of the arguments, always of an object
+    param: str  # where the request states the schema, for errors
+
+    def for_template(self) -> dict[str, Any]:
+        """The tool as a chat template expects it: the form of OpenAI."""
+        function = {"name": self.name, "parameters": self.parameters}
+        if self.description is not None:
+            function["description"] = self.description
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """Which tools the model is shown, and which of them it may or must call."""
+
+    shown: Sequence[Tool] = ()
+    allowed: Sequence[Tool] = ()
+    must_call: bool = False
+    is_parallel: bool = True  # whether an answer may have several calls
+    is_named: bool = False  # the client, not the model, has chosen the tool
+    form: Form | None = None  # of an answer that has no calls; None: free text

@@ -1,0 +1,86 @@
+"""Rows are edited for the draw alone: what a request is told is the model's own distribution."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.constraints.guide import Guide
+from engine.constraints.mask_pool import MaskPool
+from engine.execution.row_sampler import sample_rows
+from engine.kernels import Program
+from engine.requests.batch import SampledToken
+from engine.requests.request import FinishReason, Request, SamplingParams
+from tests.engine.kernels.programs import BACKENDS, make_program
+from tests.engine.matchers import even
+
+VOCAB_SIZE = 200
+
+
+@pytest.fixture(params=BACKENDS)
+def program(request: pytest.FixtureRequest) -> Program:
+    return make_program(request.param)
+
+
+@pytest.fixture
+def masks() -> Iterator[MaskPool]:
+    with closing(MaskPool()) as masks:
+        yield masks
+
+
+def make_logits(num_rows: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((num_rows, VOCAB_SIZE)).astype(np.float32)
+
+
+def make_request(masks: MaskPool | None = None, **values: Any) -> Request:
+    values = {"max_tokens": 5, "temperature": 0.0} | values
+    request = Request("r", [1, 2], SamplingParams(**values))
+    if request.params.constraint:
+        assert masks is not None
+        request.guide = Guide(request.params.constraint, VOCAB_SIZE, masks)
+    return request
+
+
+def test_rows_of_plain_requests_stay_as_they_are(program: Program) -> None:
+    logits = make_logits(3)
+    before = logits.copy()
+    biased = make_request(logit_bias={5: 100.0})
+    sampled = sample_rows(program, logits, [make_request(), biased, make_request()])
+    assert [token.token_id for token in sampled] == [before[0].argmax(), 5, before[2].argmax()]
+    np.testing.assert_array_equal(logits[[0, 2]], before[[0, 2]])
+
+
+def test_logprobs_are_of_the_model_s_own_distribution(program: Program) -> None:
+    logits = make_logits(1)
+    expected = program.logprobs(logits.copy(), np.array([5], np.int32), 3)
+    request = make_request(logit_bias={5: 100.0}, num_logprobs=3)
+    [token] = sample_rows(program, logits, [request])
+    assert token.token_id == 5
+    assert token.logprob == float(expected.of_tokens[0])
+    assert [top.token_id for top in token.top_logprobs] == expected.top_token_ids[0].tolist()
+    assert [top.logprob for top in token.top_logprobs] == expected.top_logprobs[0].tolist()
+    assert 5 not in expected.top_token_ids, "or the test would show nothing"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_mask_does_not_hide_what_is_not_finite(
+    program: Program, masks: MaskPool, bad: float
+) -> None:
+    """The bad logit's token is banned, so the draw would never meet it."""
+    logits = make_logits(2)
+    logits[0, 7] = bad
+    requests = [make_request(masks, constraint=even(VOCAB_SIZE)) for _ in range(2)]
+    failed, token = sample_rows(program, logits, requests)
+    assert (failed.token_id, failed.end, failed.failure) == (None, FinishReason.ERROR, None)
+    assert token.token_id is not None
+
+
+def test_scoring_alone_needs_a_finite_row_and_gives_no_token(program: Program) -> None:
+    logits = make_logits(2)
+    logits[0, 7] = np.nan
+    requests = [make_request(max_tokens=0, prompt_logprobs=0) for _ in range(2)]
+    failed, scored = sample_rows(program, logits, requests)
+    assert failed.end is FinishReason.ERROR
+    assert scored == SampledToken(None, 0.0, end=FinishReason.LENGTH)

@@ -1,0 +1,71 @@
+"""What is too large is refused as soon as that is known, by a parser that cannot overflow."""
+
+import json
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from server.http.limits import MAX_HEADERS, MAX_NESTING, MAX_NODES, JsonShape
+
+TEXT = "/v1/completions"
+JSON = {"content-type": "application/json"}
+
+
+def nested(depth: int, inner: str = "") -> str:
+    return "[" * depth + inner + "]" * depth
+
+
+@pytest.mark.parametrize("depth", [MAX_NESTING, 900, 1000, 5000, 100_000])
+@pytest.mark.parametrize("field", ["metadata", "prompt", "no_such_field"])
+async def test_deep_nesting_is_the_client_s_error(
+    client: httpx.AsyncClient, depth: int, field: str
+) -> None:
+    content = f'{{"model": "scripted", "prompt": "x", "{field}": {nested(depth)}}}'
+    response = await client.post(TEXT, content=content, headers=JSON)
+    assert response.status_code == 400
+    assert f"deeper than {MAX_NESTING}" in response.json()["error"]["message"]
+
+
+async def test_many_small_parts_are_the_client_s_error(client: httpx.AsyncClient) -> None:
+    """Each costs far more to check than the bytes that it takes."""
+    content = '{"model": "scripted", "prompt": "x", "max_tokens": 1, "metadata": {"it": [%s]}}'
+    for num_nodes, status in ((MAX_NODES, 200), (MAX_NODES + 1, 400)):
+        inner = ",".join(["[]"] * (num_nodes - 3))
+        response = await client.post(TEXT, content=content % inner, headers=JSON)
+        assert response.status_code == status
+    assert f"more than {MAX_NODES}" in response.json()["error"]["message"]
+
+
+async def test_brackets_in_text_nest_nothing(client: httpx.AsyncClient) -> None:
+    body = {"model": "scripted", "prompt": "x", "user": '\\"' + "[{" * 1000, "max_tokens": 1}
+    assert (await client.post(TEXT, json=body)).status_code == 200
+
+
+def test_shape_is_found_wherever_the_text_is_cut() -> None:
+    random = Random(1)
+
+    def value(depth: int) -> Any:
+        if depth == 0:
+            return random.choice([1, '"', "\\", '\\"[', "{}", "[[[", None])
+        other = random.choice(["]", '"', "\\\\"])
+        return random.choice([[other, value(depth - 1)], {other: value(depth - 1)}])
+
+    for _ in range(300):
+        depth = random.randrange(9)
+        text = json.dumps(value(depth)).encode()
+        shape, start = JsonShape(), 0
+        while start < len(text):
+            end = start + random.choice([1, 2, 7])
+            shape.read(text[start:end])
+            start = end
+        assert (shape.depth, shape.num_nodes) == (depth, depth), text
+
+
+@pytest.mark.parametrize("headers", [[("x", "v")] * (MAX_HEADERS + 1), [("x", "v" * 70_000)]])
+async def test_too_many_headers(client: httpx.AsyncClient, headers: Any) -> None:
+    response = await client.get("/v1/models", headers=headers)
+    assert response.status_code == 431
+    assert response.json()["error"]["type"] == "invalid_request_error"
+    assert response.headers["x-request-id"]
