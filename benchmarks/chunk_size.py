@@ -12,11 +12,11 @@ from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 
-from engine.config import EngineConfig
-from engine.kernels import CACHE_TOKENS
-from engine.requests.request import Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.config import EngineConfig
+from sterna.engine.kernels import CACHE_TOKENS
+from sterna.engine.requests.request import Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 
 CHUNKS = (16, 24, 32, 48, 64, 128, 256)
 REQUESTS_PER_CLIENT = 6

@@ -15,9 +15,9 @@ from time import perf_counter
 
 import numpy as np
 
-from engine.synth.tokenizer import special_tokens, write_tokenizer
-from server.constraints.grammars import Choice, ConstraintSpec, JsonSchema, Regex
-from server.constraints.matchers import CompiledGrammar, Vocabulary
+from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
+from sterna.server.constraints.grammars import Choice, ConstraintSpec, JsonSchema, Regex
+from sterna.server.constraints.matchers import CompiledGrammar, Vocabulary
 
 VOCAB_SIZE = 128_256
 NUM_TEXTS, TEXT_TOKENS = 20, 100

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from engine.config import KVDtype
-from engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
-from engine.model.families.bitnet import attention_shape, record
-from engine.model.weights import ModelWeights, load_weights
+from sterna.engine.config import KVDtype
+from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.weights import ModelWeights, load_weights
 from training import data
 from training.rows import Encoder
 

@@ -17,12 +17,12 @@ from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
-from engine.execution.model_input import build_step
-from engine.execution.random_numbers import build_sampling
-from engine.kernels import CACHE_TOKENS
-from engine.requests.request import Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.execution.model_input import build_step
+from sterna.engine.execution.random_numbers import build_sampling
+from sterna.engine.kernels import CACHE_TOKENS
+from sterna.engine.requests.request import Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 
 T = TypeVar("T")
 

@@ -1,15 +1,15 @@
 """Inference engine: token ids in, token ids out. Knows nothing of text or HTTP."""
 
-from engine.async_engine import AsyncEngine
-from engine.bench.kernels import bench_kernels
-from engine.bench.model import bench_model
-from engine.config import EngineConfig
-from engine.constraints.constraint import Constraint, Matcher
-from engine.energy.accounting import EnergyAccounting
-from engine.energy.arithmetic import ArithmeticModel, PartJoules
-from engine.energy.meter import EnergyMeter
-from engine.energy.report import EnergyBasis, EnergyReport
-from engine.errors import (
+from sterna.engine.async_engine import AsyncEngine
+from sterna.engine.bench.kernels import bench_kernels
+from sterna.engine.bench.model import bench_model
+from sterna.engine.config import EngineConfig
+from sterna.engine.constraints.constraint import Constraint, Matcher
+from sterna.engine.energy.accounting import EnergyAccounting
+from sterna.engine.energy.arithmetic import ArithmeticModel, PartJoules
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.energy.report import EnergyBasis, EnergyReport
+from sterna.engine.errors import (
     CheckpointError,
     ConfigError,
     ConstraintError,
@@ -19,13 +19,13 @@ from engine.errors import (
     GenerationError,
     RequestError,
 )
-from engine.facts import Footprint, ModelInfo
-from engine.machine.process_memory import ProcessMemory
-from engine.model.config import read_model_config
-from engine.requests.logprobs import PromptLogprob, TokenLogprob
-from engine.requests.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
-from engine.requests.request import EnergyShare, FinishReason, SamplingParams
-from engine.synth.checkpoint import shape_names, synthesize_checkpoint
+from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.machine.process_memory import ProcessMemory
+from sterna.engine.model.config import read_model_config
+from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
+from sterna.engine.requests.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
+from sterna.engine.requests.request import EnergyShare, FinishReason, SamplingParams
+from sterna.engine.synth.checkpoint import shape_names, synthesize_checkpoint
 
 __all__ = [
     "ArithmeticModel",

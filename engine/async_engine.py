@@ -17,17 +17,17 @@ from time import monotonic
 from typing import Self, TypeVar
 from uuid import uuid4
 
-from engine.config import EngineConfig
-from engine.constraints.guide import Guide
-from engine.constraints.mask_pool import MaskPool
-from engine.core import EngineCore
-from engine.energy.accounting import EnergyAccounting
-from engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
-from engine.facts import Footprint, ModelInfo
-from engine.load import load_engine
-from engine.requests.outputs import EngineStats, TokenOutput
-from engine.requests.request import EnergyShare, Request, SamplingParams
-from engine.streams import Streams
+from sterna.engine.config import EngineConfig
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.core import EngineCore
+from sterna.engine.energy.accounting import EnergyAccounting
+from sterna.engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
+from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.load import load_engine
+from sterna.engine.requests.outputs import EngineStats, TokenOutput
+from sterna.engine.requests.request import EnergyShare, Request, SamplingParams
+from sterna.engine.streams import Streams
 
 STOP_TIMEOUT_SECONDS = 30.0  # the longest wait for the step in flight; then the thread is left
 

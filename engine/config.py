@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from engine.errors import ConfigError
+from sterna.engine.errors import ConfigError
 
 KVDtype = Literal["float16", "float32", "int8"]
 HeadType = Literal["int8", "bf16"]

@@ -4,12 +4,18 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
-from engine.errors import GenerationError
-from engine.facts import Footprint
-from engine.requests.batch import BatchEntry, SampledToken
-from engine.requests.outputs import EngineStats, Histogram, RequestFailed, TokenOutput, TokenTimes
-from engine.requests.request import FinishReason, Request
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.errors import GenerationError
+from sterna.engine.facts import Footprint
+from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.outputs import (
+    EngineStats,
+    Histogram,
+    RequestFailed,
+    TokenOutput,
+    TokenTimes,
+)
+from sterna.engine.requests.request import FinishReason, Request
+from sterna.engine.scheduling.scheduler import Scheduler
 
 STEP_TOKEN_BOUNDS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # as vLLM's
 NOT_FINITE = "the model's output is not finite"

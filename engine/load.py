@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.config import EngineConfig, KVDtype
-from engine.core import EngineCore
-from engine.energy.accounting import EnergyAccounting
-from engine.energy.build import build_meter
-from engine.energy.metered_runner import MeteredRunner
-from engine.energy.operations import OperationCosts, OperationCounter
-from engine.errors import ConfigError
-from engine.execution.model_runner import ModelRunner
-from engine.facts import Footprint, ModelInfo
-from engine.kernels import CACHE_TOKENS, Program, chosen_isa, create_program
-from engine.machine.cpus import choose_num_threads
-from engine.machine.memory import (
+from sterna.engine.config import EngineConfig, KVDtype
+from sterna.engine.core import EngineCore
+from sterna.engine.energy.accounting import EnergyAccounting
+from sterna.engine.energy.build import build_meter
+from sterna.engine.energy.metered_runner import MeteredRunner
+from sterna.engine.energy.operations import OperationCosts, OperationCounter
+from sterna.engine.errors import ConfigError
+from sterna.engine.execution.model_runner import ModelRunner
+from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.kernels import CACHE_TOKENS, Program, chosen_isa, create_program
+from sterna.engine.machine.cpus import choose_num_threads
+from sterna.engine.machine.memory import (
     BlockSize,
     free_memory_bytes,
     num_cache_blocks,
     return_freed_memory,
 )
-from engine.model.config import ModelConfig
-from engine.model.families import bitnet
-from engine.model.weights import ModelWeights, load_weights
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import MAX_SCORED_ROWS, Scheduler
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.families import bitnet
+from sterna.engine.model.weights import ModelWeights, load_weights
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import MAX_SCORED_ROWS, Scheduler
 
 Progress = Callable[[str, int, int], None]
 

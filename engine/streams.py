@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from engine.errors import EngineDeadError, EngineError, RequestError
-from engine.requests.outputs import RequestFailed, TokenOutput
+from sterna.engine.errors import EngineDeadError, EngineError, RequestError
+from sterna.engine.requests.outputs import RequestFailed, TokenOutput
 
 Stream = asyncio.Queue[TokenOutput | EngineError]
 """The outputs of one request that have not been read; an error is the last."""

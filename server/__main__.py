@@ -1,4 +1,4 @@
-"""The command ``sterna``. Run ``sterna --help``, or ``python -m server --help``.
+"""The command ``sterna``. Run ``sterna --help``, or ``python -m sterna --help``.
 
 Parses arguments and reports errors; the work is in ``server/commands``.
 """
@@ -8,10 +8,10 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from engine import CheckpointError, ConfigError
-from server.commands import bench, serve, synth
-from server.commands.parser import CommandParser
-from server.settings import with_options
+from sterna.engine import CheckpointError, ConfigError
+from sterna.server.commands import bench, serve, synth
+from sterna.server.commands.parser import CommandParser
+from sterna.server.settings import with_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

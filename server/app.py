@@ -8,25 +8,33 @@ from time import time
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from engine import ArithmeticModel, AsyncEngine, CheckpointError
-from server import error_answers
-from server.answers.logprobs import LogprobWriter
-from server.constraints.compiler import CompileLimits, ConstraintCompiler
-from server.generation.generator import TextGenerator
-from server.generation.prompts import PromptEncoder
-from server.generation.sampling import SamplingDefaults
-from server.health import Health
-from server.http import auth
-from server.http.admission import Admission
-from server.http.dependencies import Services
-from server.http.limits import RequestLimits
-from server.http.middleware import RequestLog
-from server.http.openapi import DocumentedApp
-from server.metrics import Metrics
-from server.metrics.health import HealthCollector
-from server.routes import chat_completions, completions, health, messages, models, page, tokenize
-from server.settings import Settings
-from server.text.tokenizer import Tokenizer
+from sterna.engine import ArithmeticModel, AsyncEngine, CheckpointError
+from sterna.server import error_answers
+from sterna.server.answers.logprobs import LogprobWriter
+from sterna.server.constraints.compiler import CompileLimits, ConstraintCompiler
+from sterna.server.generation.generator import TextGenerator
+from sterna.server.generation.prompts import PromptEncoder
+from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.health import Health
+from sterna.server.http import auth
+from sterna.server.http.admission import Admission
+from sterna.server.http.dependencies import Services
+from sterna.server.http.limits import RequestLimits
+from sterna.server.http.middleware import RequestLog
+from sterna.server.http.openapi import DocumentedApp
+from sterna.server.metrics import Metrics
+from sterna.server.metrics.health import HealthCollector
+from sterna.server.routes import (
+    chat_completions,
+    completions,
+    health,
+    messages,
+    models,
+    page,
+    tokenize,
+)
+from sterna.server.settings import Settings
+from sterna.server.text.tokenizer import Tokenizer
 
 
 def create_app(

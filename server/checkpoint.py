@@ -14,9 +14,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from engine import CheckpointError, read_model_config
-from server.settings import Settings
-from server.text.tokenizer import TOKENIZER, tokenizer_path
+from sterna.engine import CheckpointError, read_model_config
+from sterna.server.settings import Settings
+from sterna.server.text.tokenizer import TOKENIZER, tokenizer_path
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"

@@ -10,9 +10,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from engine import ConstraintError, ContextLengthError, EngineDeadError, EngineError, RequestError
-from server.dialects import anthropic
-from server.errors import (
+from sterna.engine import (
+    ConstraintError,
+    ContextLengthError,
+    EngineDeadError,
+    EngineError,
+    RequestError,
+)
+from sterna.server.dialects import anthropic
+from sterna.server.errors import (
     NO_RETRY,
     ApiError,
     ConstraintFailedError,

@@ -1,7 +1,7 @@
 """Is this server fit for work? One answer for the health routes and for the front door."""
 
-from engine import AsyncEngine
-from server.errors import NO_RETRY, UnavailableError
+from sterna.engine import AsyncEngine
+from sterna.server.errors import NO_RETRY, UnavailableError
 
 
 class Health:

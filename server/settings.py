@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from engine import ConfigError
+from sterna.engine import ConfigError
 
 
 def _default_cache_dir() -> Path:

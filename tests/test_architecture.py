@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import engine
+from sterna import engine
 
 ROOT = Path(__file__).parents[1]
 PURE = ("requests", "scheduling", "constraints", "config", "errors")
@@ -43,8 +43,8 @@ def test_public_names_exist_and_are_sorted() -> None:
 
 @pytest.mark.parametrize("path", modules("server"), ids=str)
 def test_server_uses_only_public_names_of_engine(path: Path) -> None:
-    allowed = {f"engine.{name}" for name in engine.__all__}
-    assert {name for name in imports(path) if name.split(".")[0] == "engine"} <= allowed
+    allowed = {f"sterna.engine.{name}" for name in engine.__all__}
+    assert {name for name in imports(path) if name.startswith("sterna.engine")} <= allowed
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -52,18 +52,16 @@ def test_scheduling_needs_only_the_standard_library(name: str) -> None:
     room = ROOT / "engine" / name
     for path in room.rglob("*.py") if room.is_dir() else [room.with_suffix(".py")]:
         for imported in imports(path):
-            package, _, rest = imported.partition(".")
+            package, *rest = imported.split(".")
             assert package in sys.stdlib_module_names or (
-                package == "engine" and rest.split(".")[0] in PURE
+                package == "sterna" and rest[0] == "engine" and rest[1] in PURE
             )
 
 
 @pytest.mark.parametrize("path", modules("engine/kernels"), ids=str)
 def test_kernels_import_nothing_else_of_ours(path: Path) -> None:
     for imported in imports(path):
-        assert imported.split(".")[0] not in {"server", "engine"} or imported.startswith(
-            "engine.kernels"
-        )
+        assert not imported.startswith("sterna.") or imported.startswith("sterna.engine.kernels")
 
 
 def test_only_two_files_read_the_environment() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from server.settings import Settings, option, variable
+from sterna.server.settings import Settings, option, variable
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()

@@ -37,7 +37,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     url = f"http://localhost:{port}"
     cache = str(tmp_path_factory.mktemp("cache"))
-    command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--cache-dir", cache]
+    command = [sys.executable, "-m", "sterna", "serve", "--port", str(port), "--cache-dir", cache]
     with subprocess.Popen([*command, "--kv-cache-tokens", "4096"]) as server:
         try:
             wait_until_ready(url, server)

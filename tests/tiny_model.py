@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 import torch
 
-from engine.synth.tokenizer import special_tokens, write_tokenizer
+from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
 
 Form = Literal["packed", "packed_inverse", "unpacked", "online", "master"]
 

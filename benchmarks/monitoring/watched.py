@@ -66,7 +66,7 @@ def watched(folder: Path) -> Iterator[Watched]:
 def server(folder: Path, more: Mapping[str, object]) -> Iterator[tuple[str, int]]:
     """Run a server with the built-in model and these options; its address and process id."""
     options = {**OPTIONS, "cache-dir": folder / "cache", **more}
-    command = [sys.executable, "-m", "server", "serve"]
+    command = [sys.executable, "-m", "sterna", "serve"]
     command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
     log = folder / "server.log"
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:

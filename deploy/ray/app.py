@@ -16,7 +16,7 @@ from ray.serve.config import AutoscalingConfig, RequestRouterConfig
 from deploy.ray.front import Front
 from deploy.ray.replica import Replica
 from deploy.ray.router import PrefixRouter
-from server.settings import Settings
+from sterna.server.settings import Settings
 
 FRONT_REQUESTS = 10_000  # which wait in a front; each is a coroutine
 # They are about a socket of one's own, which no replica has: `serve start` says where Ray listens.

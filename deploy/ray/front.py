@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from deploy.ray.http_message import HttpRequest, ResponseHead
-from server.error_answers import render
-from server.errors import ApiError, BusyError, InvalidRequestError, UnavailableError
+from sterna.server.error_answers import render
+from sterna.server.errors import ApiError, BusyError, InvalidRequestError, UnavailableError
 
 RETRY_SECONDS = 1
 METRICS_HINT = "Each replica has metrics of its own: see metrics_folder in deploy/ray/README.md."

@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack, suppress
 from deploy.ray.exchange import Exchange
 from deploy.ray.http_message import HttpRequest, ResponseHead
 from deploy.ray.metrics_target import MetricsTarget
-from server import logs
-from server.commands.serve import load_app, quick_collections
-from server.http.dependencies import Services
-from server.settings import Settings
+from sterna.server import logs
+from sterna.server.commands.serve import load_app, quick_collections
+from sterna.server.http.dependencies import Services
+from sterna.server.settings import Settings
 
 
 class Replica:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.energy.meter import EnergyMeter
-from engine.energy.report import EnergyReport
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.energy.report import EnergyReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from engine.bench.limits import LimitProbe, Limits
-from engine.bench.network import make_weights
-from engine.kernels import CACHE_TOKENS, Program, Step, create_program
-from engine.load import check_isa
-from engine.machine.cpus import choose_num_threads
-from engine.model.config import ModelConfig
-from engine.model.families.bitnet import attention_shape, record
-from engine.model.weights import ModelWeights
-from engine.synth.checkpoint import shape_config
+from sterna.engine.bench.limits import LimitProbe, Limits
+from sterna.engine.bench.network import make_weights
+from sterna.engine.kernels import CACHE_TOKENS, Program, Step, create_program
+from sterna.engine.load import check_isa
+from sterna.engine.machine.cpus import choose_num_threads
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.weights import ModelWeights
+from sterna.engine.synth.checkpoint import shape_config
 
 SHAPE: Final = "bitnet-b1.58-2B-4T"
 CONTEXT_TOKENS: Final = 512  # in the cache before the measured tokens

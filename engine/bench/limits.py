@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from engine.kernels import NativeProgram, Step
+from sterna.engine.kernels import NativeProgram, Step
 
 _ROUNDS: Final = 30_000  # of multiply-adds: some milliseconds
 _PROBE_BYTES: Final = 512 << 20  # far more than any cache holds

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
 
-from engine.bench.energy import joules_per_token
-from engine.bench.stepper import Stepper, Work
-from engine.config import EngineConfig
+from sterna.engine.bench.energy import joules_per_token
+from sterna.engine.bench.stepper import Stepper, Work
+from sterna.engine.config import EngineConfig
 
 PREFILL_TOKENS: Final = 512
 PREFILL_REPEATS: Final = 3

@@ -2,11 +2,11 @@
 
 import torch
 
-from engine.kernels import PackedTernary
-from engine.kernels.int8_table import Int8Table, int8_codes_shape
-from engine.kernels.packing import codes_shape
-from engine.model.config import ModelConfig
-from engine.model.weights import LayerWeights, ModelWeights
+from sterna.engine.kernels import PackedTernary
+from sterna.engine.kernels.int8_table import Int8Table, int8_codes_shape
+from sterna.engine.kernels.packing import codes_shape
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 _CODES_OF_ZERO = 121  # five codes of 1
 

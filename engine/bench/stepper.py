@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.bench.energy import EnergyProbe, WorkEnergy
-from engine.bench.limits import LimitProbe, Limits
-from engine.config import EngineConfig
-from engine.load import load_engine
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.bench.energy import EnergyProbe, WorkEnergy
+from sterna.engine.bench.limits import LimitProbe, Limits
+from sterna.engine.config import EngineConfig
+from sterna.engine.load import load_engine
+from sterna.engine.requests.request import Request, SamplingParams
 
 DECODE_PROMPT_TOKENS: Final = 64
 DECODE_STEPS: Final = 20

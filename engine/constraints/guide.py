@@ -4,9 +4,9 @@ Masks are computed on other threads: as soon as a token is chosen, the matcher t
 the next mask, while the model computes the logits that the mask is for.
 """
 
-from engine.constraints.constraint import Constraint, Matcher
-from engine.constraints.mask_pool import MaskPool
-from engine.errors import GenerationError
+from sterna.engine.constraints.constraint import Constraint, Matcher
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.errors import GenerationError
 
 
 class Guide:

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final
 
-from engine.errors import ConstraintError, GenerationError
+from sterna.engine.errors import ConstraintError, GenerationError
 
 NUM_THREADS: Final = 2  # one is not enough where a mask takes as long as a step of the model
 GLANCE_SECONDS: Final = 0.5

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from engine.energy.meter import EnergyMeter
-from engine.energy.operations import OperationCounter, Operations
-from engine.energy.sampler import EnergySampler
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.energy.operations import OperationCounter, Operations
+from sterna.engine.energy.sampler import EnergySampler
 
 
 class EnergyAccounting:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.energy.operations import Operations
+from sterna.engine.energy.operations import Operations
 
 Node = Literal["45nm", "7nm"]
 NODES: Final[tuple[Node, ...]] = ("45nm", "7nm")

@@ -1,12 +1,12 @@
 """From settings to a meter: which sources there are, best first."""
 
-from engine.config import EngineConfig
-from engine.energy.estimate import EstimateSource
-from engine.energy.meter import EnergyMeter
-from engine.energy.nvml import NvmlSource
-from engine.energy.rapl import RaplSource
-from engine.energy.source import Source
-from engine.energy.zeusd import ZeusdSource
+from sterna.engine.config import EngineConfig
+from sterna.engine.energy.estimate import EstimateSource
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.energy.nvml import NvmlSource
+from sterna.engine.energy.rapl import RaplSource
+from sterna.engine.energy.source import Source
+from sterna.engine.energy.zeusd import ZeusdSource
 
 
 def build_meter(config: EngineConfig) -> EnergyMeter:

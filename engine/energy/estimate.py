@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from engine.energy.source import Scope
+from sterna.engine.energy.source import Scope
 
 
 class EstimateSource:

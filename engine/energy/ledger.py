@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 
-from engine.requests.batch import BatchEntry
-from engine.requests.request import EnergyShare
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.request import EnergyShare
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from engine.energy.ledger import Ledger, Period
-from engine.energy.power import PowerWindow
-from engine.energy.report import DomainEnergy, EnergyBasis, EnergyReport, SourceStatus
-from engine.energy.source import Source
-from engine.energy.track import Track, TrackState
+from sterna.engine.energy.ledger import Ledger, Period
+from sterna.engine.energy.power import PowerWindow
+from sterna.engine.energy.report import DomainEnergy, EnergyBasis, EnergyReport, SourceStatus
+from sterna.engine.energy.source import Source
+from sterna.engine.energy.track import Track, TrackState
 
 Key = tuple[str, str]  # domain, source
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from engine.core import Runner
-from engine.energy.ledger import Ledger
-from engine.energy.operations import OperationCounter
-from engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.core import Runner
+from sterna.engine.energy.ledger import Ledger
+from sterna.engine.energy.operations import OperationCounter
+from sterna.engine.requests.batch import BatchEntry, SampledToken
 
 
 class MeteredRunner:

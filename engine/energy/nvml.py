@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from engine.energy.source import Scope, SourceError
+from sterna.engine.energy.source import Scope, SourceError
 
 PACKAGE: Final = "nvidia-ml-py"
 

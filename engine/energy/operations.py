@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.requests.batch import BatchEntry
+from sterna.engine.requests.batch import BatchEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.energy.source import Scope, SourceError
+from sterna.engine.energy.source import Scope, SourceError
 
 POWERCAP_DIR: Final = Path("/sys/class/powercap")
 _ZONE: Final = re.compile(r"intel-rapl:\d+(:\d+)?")

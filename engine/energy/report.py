@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from engine.energy.source import Scope
+from sterna.engine.energy.source import Scope
 
 UNAVAILABLE: Final = "unavailable"
 

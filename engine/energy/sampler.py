@@ -6,7 +6,7 @@ Where nothing can be read, it tries again at intervals only: to fail takes longe
 import logging
 from threading import Event, Thread
 
-from engine.energy.meter import EnergyMeter
+from sterna.engine.energy.meter import EnergyMeter
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from engine.energy.source import Source, SourceError
+from sterna.engine.energy.source import Source, SourceError
 
 PATIENCE_SECONDS: Final = 10.0  # of work: a counter that stands still for so long is none
 

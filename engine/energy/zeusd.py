@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from typing import Any, Final
 
-from engine.energy.source import Scope, SourceError
+from sterna.engine.energy.source import Scope, SourceError
 
 DEFAULT_ADDRESS: Final = "/run/zeusd/zeusd.sock"
 _PATH: Final = "/cpu/get_cumulative_energy?cpu=true&dram=true"

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import BANNED
-from engine.requests.request import Request
+from sterna.engine.kernels import BANNED
+from sterna.engine.requests.request import Request
 
 _LARGEST: Final = float(np.finfo(np.float32).max)
 

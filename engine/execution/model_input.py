@@ -6,8 +6,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import CACHE_TOKENS, Step
-from engine.requests.batch import BatchEntry
+from sterna.engine.kernels import CACHE_TOKENS, Step
+from sterna.engine.requests.batch import BatchEntry
 
 Ints = NDArray[np.int32]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from engine.execution.model_input import build_step
-from engine.execution.prompt_scores import score_prompts
-from engine.execution.row_sampler import sample_rows
-from engine.kernels import Program
-from engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.execution.model_input import build_step
+from sterna.engine.execution.prompt_scores import score_prompts
+from sterna.engine.execution.row_sampler import sample_rows
+from sterna.engine.kernels import Program
+from sterna.engine.requests.batch import BatchEntry, SampledToken
 
 
 class ModelRunner:

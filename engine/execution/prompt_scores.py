@@ -6,10 +6,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import Logprobs, Program
-from engine.kernels.step import Floats
-from engine.requests.batch import BatchEntry
-from engine.requests.logprobs import PromptLogprob, TokenLogprob
+from sterna.engine.kernels import Logprobs, Program
+from sterna.engine.kernels.step import Floats
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
 
 
 def score_prompts(program: Program, logits: Floats, batch: Sequence[BatchEntry]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.kernels import Sampling
-from engine.requests.request import Request
+from sterna.engine.kernels import Sampling
+from sterna.engine.requests.request import Request
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: the step of SplitMix64

@@ -11,14 +11,14 @@ from typing import Final
 
 import numpy as np
 
-from engine.errors import ConstraintError
-from engine.execution.logit_edits import Row, edit_logits
-from engine.execution.prompt_scores import top_of_row
-from engine.execution.random_numbers import build_sampling
-from engine.kernels import BANNED, Program
-from engine.kernels.step import Floats
-from engine.requests.batch import SampledToken
-from engine.requests.request import FinishReason, Request
+from sterna.engine.errors import ConstraintError
+from sterna.engine.execution.logit_edits import Row, edit_logits
+from sterna.engine.execution.prompt_scores import top_of_row
+from sterna.engine.execution.random_numbers import build_sampling
+from sterna.engine.kernels import BANNED, Program
+from sterna.engine.kernels.step import Floats
+from sterna.engine.requests.batch import SampledToken
+from sterna.engine.requests.request import FinishReason, Request
 
 NOTHING_ALLOWED: Final = (
     "no token is allowed to come next: constraint, min_tokens and the like exclude each other"

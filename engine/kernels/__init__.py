@@ -5,13 +5,13 @@
 
 import os
 
-from engine.kernels import _native
-from engine.kernels.int8_table import Int8Table, pack_int8_table
-from engine.kernels.native import NativeProgram
-from engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
-from engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
-from engine.kernels.reference_program import ReferenceProgram
-from engine.kernels.step import BANNED, CACHE_TOKENS, Logprobs, Sampling, Step
+from sterna.engine.kernels import _native
+from sterna.engine.kernels.int8_table import Int8Table, pack_int8_table
+from sterna.engine.kernels.native import NativeProgram
+from sterna.engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
+from sterna.engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
+from sterna.engine.kernels.reference_program import ReferenceProgram
+from sterna.engine.kernels.step import BANNED, CACHE_TOKENS, Logprobs, Sampling, Step
 
 __all__ = [
     "BANNED",

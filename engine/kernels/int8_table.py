@@ -14,7 +14,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.kernels.packing import STEP_INPUTS
+from sterna.engine.kernels.packing import STEP_INPUTS
 
 BLOCK_ROWS: Final = 64
 _STEP_BYTES: Final = BLOCK_ROWS * STEP_INPUTS

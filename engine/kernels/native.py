@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.kernels import _native
-from engine.kernels.int8_table import Int8Table
-from engine.kernels.packing import PackedTernary
-from engine.kernels.program import AttentionShape, QuantizedRows, Rows
-from engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
+from sterna.engine.kernels import _native
+from sterna.engine.kernels.int8_table import Int8Table
+from sterna.engine.kernels.packing import PackedTernary
+from sterna.engine.kernels.program import AttentionShape, QuantizedRows, Rows
+from sterna.engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
 
 
 class NativeProgram:

@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from engine.kernels.int8_table import Int8Table
-from engine.kernels.packing import PackedTernary
-from engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
+from sterna.engine.kernels.int8_table import Int8Table
+from sterna.engine.kernels.packing import PackedTernary
+from sterna.engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
 
 KVDtype = Literal["float16", "float32", "int8"]
 

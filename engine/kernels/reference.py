@@ -8,9 +8,9 @@ Formulas follow "The Era of 1-bit LLMs" (arXiv 2402.17764) and the BitNet b1.58 
 import torch
 from torch import Tensor
 
-from engine.kernels.int8_table import Int8Table
-from engine.kernels.packing import PackedTernary, unpack_ternary
-from engine.kernels.step import BANNED
+from sterna.engine.kernels.int8_table import Int8Table
+from sterna.engine.kernels.packing import PackedTernary, unpack_ternary
+from sterna.engine.kernels.step import BANNED
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:

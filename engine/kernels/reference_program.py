@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.kernels import reference
-from engine.kernels.int8_table import Int8Table
-from engine.kernels.packing import PackedTernary
-from engine.kernels.program import AttentionShape, QuantizedRows, Rows
-from engine.kernels.step import CACHE_TOKENS, Floats, Ints, Logprobs, Sampling, Step
+from sterna.engine.kernels import reference
+from sterna.engine.kernels.int8_table import Int8Table
+from sterna.engine.kernels.packing import PackedTernary
+from sterna.engine.kernels.program import AttentionShape, QuantizedRows, Rows
+from sterna.engine.kernels.step import CACHE_TOKENS, Floats, Ints, Logprobs, Sampling, Step
 
 
 class ReferenceProgram:

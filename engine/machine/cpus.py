@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from engine.errors import ConfigError
-from engine.machine import cgroup
+from sterna.engine.errors import ConfigError
+from sterna.engine.machine import cgroup
 
 FILE_SYSTEM = Path("/")
 THREADS_PER_CPU = 4  # more are slow: all wait for each other, many times in a step

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.config import EngineConfig
-from engine.errors import ConfigError
-from engine.machine import cgroup
+from sterna.engine.config import EngineConfig
+from sterna.engine.errors import ConfigError
+from sterna.engine.machine import cgroup
 
 CACHE_SHARE = 0.5  # of the free memory; the rest is for activations, the server and other programs
 FILE_SYSTEM = Path("/")

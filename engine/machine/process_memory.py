@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from engine.machine import cgroup
+from sterna.engine.machine import cgroup
 
 FILE_SYSTEM = Path("/")
 UNLIMITED_BYTES = 1 << 60  # version 1 of control groups writes a number close to 2**63

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.errors import CheckpointError
-from engine.model.sources.json_object import JsonObject, shown
-from engine.model.sources.quantization import WeightForm, read_weight_form
+from sterna.engine.errors import CheckpointError
+from sterna.engine.model.sources.json_object import JsonObject, shown
+from sterna.engine.model.sources.quantization import WeightForm, read_weight_form
 
 logger = logging.getLogger(__name__)
 

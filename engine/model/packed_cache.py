@@ -24,7 +24,7 @@ from typing import BinaryIO, Final
 import torch
 from torch import Tensor
 
-from engine.model.sources.mapped_file import map_file, view_at
+from sterna.engine.model.sources.mapped_file import map_file, view_at
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Final
 
 import torch
 
-from engine.model.config import ModelConfig
-from engine.model.sources.quantization import WeightForm
-from engine.model.sources.safetensors_file import TensorInfo, described
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.sources.quantization import WeightForm
+from sterna.engine.model.sources.safetensors_file import TensorInfo, described
 
 EMBEDDING: Final = "model.embed_tokens.weight"
 HEAD: Final = "lm_head.weight"

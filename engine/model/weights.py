@@ -16,14 +16,19 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.config import HeadType
-from engine.kernels.int8_table import INT8_PARTS, Int8Table, int8_codes_shape, pack_int8_table
-from engine.kernels.packing import PackedTernary, codes_shape, pack_ternary
-from engine.model.config import ModelConfig, read_model_config
-from engine.model.packed_cache import PackedCache, Store, TensorShape
-from engine.model.sources.folder import Checkpoint
-from engine.model.sources.ternary import read_ternary
-from engine.model.tensor_names import (
+from sterna.engine.config import HeadType
+from sterna.engine.kernels.int8_table import (
+    INT8_PARTS,
+    Int8Table,
+    int8_codes_shape,
+    pack_int8_table,
+)
+from sterna.engine.kernels.packing import PackedTernary, codes_shape, pack_ternary
+from sterna.engine.model.config import ModelConfig, read_model_config
+from sterna.engine.model.packed_cache import PackedCache, Store, TensorShape
+from sterna.engine.model.sources.folder import Checkpoint
+from sterna.engine.model.sources.ternary import read_ternary
+from sterna.engine.model.tensor_names import (
     EMBEDDING,
     FINAL_NORM,
     HEAD,

@@ -5,9 +5,9 @@ One of each is made for every token. So they are not frozen: that makes them thr
 
 from dataclasses import dataclass, field
 
-from engine.errors import GenerationError
-from engine.requests.logprobs import TokenLogprob
-from engine.requests.request import FinishReason, Request
+from sterna.engine.errors import GenerationError
+from sterna.engine.requests.logprobs import TokenLogprob
+from sterna.engine.requests.request import FinishReason, Request
 
 
 @dataclass(slots=True, eq=False)

@@ -6,9 +6,9 @@ Records of a token are not frozen: that makes them thrice as slow to make.
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from engine.errors import GenerationError
-from engine.requests.logprobs import PromptLogprob, TokenLogprob
-from engine.requests.request import FinishReason
+from sterna.engine.errors import GenerationError
+from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
+from sterna.engine.requests.request import FinishReason
 
 
 @dataclass(slots=True)

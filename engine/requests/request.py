@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 
-from engine.constraints.constraint import Constraint
-from engine.constraints.guide import Guide
-from engine.errors import RequestError
-from engine.requests.logprobs import PromptLogprob
-from engine.requests.token_counts import TokenCounts
+from sterna.engine.constraints.constraint import Constraint
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.errors import RequestError
+from sterna.engine.requests.logprobs import PromptLogprob
+from sterna.engine.requests.token_counts import TokenCounts
 
 MAX_LOGPROBS = 20  # alternatives to a token
 MAX_BIAS = 100.0

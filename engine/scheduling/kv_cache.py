@@ -3,8 +3,8 @@
 from array import array
 from hashlib import sha256
 
-from engine.requests.request import Request
-from engine.scheduling.block_pool import BlockPool
+from sterna.engine.requests.request import Request
+from sterna.engine.scheduling.block_pool import BlockPool
 
 
 class KVCache:

@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from operator import attrgetter
 
-from engine.requests.request import Request
+from sterna.engine.requests.request import Request
 
 _rank = attrgetter("rank")
 

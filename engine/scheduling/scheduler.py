@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
-from engine.requests.batch import BatchEntry
-from engine.requests.request import FinishReason, Request
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.ranked_requests import RankedRequests
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.request import FinishReason, Request
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.ranked_requests import RankedRequests
 
 SECONDS_PER_LEVEL = 10.0  # of priority
 MAX_SCORED_ROWS = 64  # logits of a step that score prompts: 33 MB of them at 128,256 tokens

@@ -19,11 +19,16 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from engine.errors import ConfigError
-from engine.model.config import ARCHITECTURE, CONFIG_FILE, GENERATION_CONFIG_FILE, ModelConfig
-from engine.model.sources.folder import WEIGHTS_FILE
-from engine.model.sources.quantization import WeightForm
-from engine.model.tensor_names import (
+from sterna.engine.errors import ConfigError
+from sterna.engine.model.config import (
+    ARCHITECTURE,
+    CONFIG_FILE,
+    GENERATION_CONFIG_FILE,
+    ModelConfig,
+)
+from sterna.engine.model.sources.folder import WEIGHTS_FILE
+from sterna.engine.model.sources.quantization import WeightForm
+from sterna.engine.model.tensor_names import (
     EMBEDDING,
     FINAL_NORM,
     NORMS,
@@ -31,7 +36,7 @@ from engine.model.tensor_names import (
     matrix_shapes,
     norm_sizes,
 )
-from engine.synth.tokenizer import special_tokens, write_tokenizer
+from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
 
 _CHUNK_BYTES: Final = 8 * 1024 * 1024
 _WRITING: Final = "Writing weights"

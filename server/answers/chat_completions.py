@@ -1,7 +1,7 @@
 """What a sequence has said -> its part of ``/v1/chat/completions``, whole or as it comes."""
 
-from server.generation.text_delta import TextDelta
-from server.schemas.chat_completions import (
+from sterna.server.generation.text_delta import TextDelta
+from sterna.server.schemas.chat_completions import (
     ArgumentsDelta,
     CallBegin,
     CallPiece,
@@ -13,9 +13,9 @@ from server.schemas.chat_completions import (
     ResponseMessage,
     RoleDelta,
 )
-from server.schemas.tools import CalledFunction, ToolCall
-from server.tools.parser import Call, CallBegun, Piece, TextPiece, ToolParser, fold
-from server.tools.use import ToolUse
+from sterna.server.schemas.tools import CalledFunction, ToolCall
+from sterna.server.tools.parser import Call, CallBegun, Piece, TextPiece, ToolParser, fold
+from sterna.server.tools.use import ToolUse
 
 ID_PREFIX = "call_"
 

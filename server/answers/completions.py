@@ -4,12 +4,12 @@ One for each response: it remembers which answers have begun, as what comes befo
 prompt, if it is to be repeated) goes with the first of it.
 """
 
-from server.answers.logprobs import LogprobWriter
-from server.generation.job import GenerationJob
-from server.generation.text_delta import TextDelta, TextToken
-from server.schemas.completions import Choice, CompletionRequest
-from server.schemas.logprobs import CompletionLogprobs
-from server.text.echo import Echo
+from sterna.server.answers.logprobs import LogprobWriter
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import TextDelta, TextToken
+from sterna.server.schemas.completions import Choice, CompletionRequest
+from sterna.server.schemas.logprobs import CompletionLogprobs
+from sterna.server.text.echo import Echo
 
 
 class CompletionWriter:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from engine import PromptLogprob, TokenLogprob
-from server.generation.text_delta import TextDelta, TextToken
-from server.schemas import logprobs as wire
-from server.text.vocabulary import Vocabulary
+from sterna.engine import PromptLogprob, TokenLogprob
+from sterna.server.generation.text_delta import TextDelta, TextToken
+from sterna.server.schemas import logprobs as wire
+from sterna.server.text.vocabulary import Vocabulary
 
 LEAST = -9999.0  # JSON has no infinity; OpenAI's word for "very unlikely"
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import TypedDict
 from uuid import uuid4
 
-from server.answers.usage import UsageCounter
-from server.generation.job import GenerationJob
-from server.generation.text_delta import TextDelta
-from server.schemas.message_events import (
+from sterna.server.answers.usage import UsageCounter
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import TextDelta
+from sterna.server.schemas.message_events import (
     BlockDelta,
     BlockStart,
     BlockStop,
@@ -26,8 +26,8 @@ from server.schemas.message_events import (
     TextGain,
     ToolUseContent,
 )
-from server.tools.parser import CallBegun, Piece, TextPiece, ToolParser, parse
-from server.tools.use import ToolUse
+from sterna.server.tools.parser import CallBegun, Piece, TextPiece, ToolParser, parse
+from sterna.server.tools.use import ToolUse
 
 ID_PREFIX = "toolu_"
 

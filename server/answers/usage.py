@@ -1,8 +1,8 @@
 """Token counts of one response, the same for a stream and for one piece."""
 
-from server.generation.job import GenerationJob
-from server.generation.text_delta import TextDelta
-from server.schemas.answer import EnergyUsage, PromptTokensDetails, Usage
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import TextDelta
+from sterna.server.schemas.answer import EnergyUsage, PromptTokensDetails, Usage
 
 
 class UsageCounter:

@@ -14,12 +14,12 @@ from typing import Final
 
 import httpx
 
-from server.bench.energy import LoadEnergy, energy_between, read_energy
-from server.bench.load import Load, LoadSource
-from server.bench.probe import find_endpoint
-from server.bench.prompt import PromptWriter
-from server.bench.report import HttpReport, LoadFigures, Objective, ServerFacts, ratios
-from server.bench.stream import timed_request
+from sterna.server.bench.energy import LoadEnergy, energy_between, read_energy
+from sterna.server.bench.load import Load, LoadSource
+from sterna.server.bench.probe import find_endpoint
+from sterna.server.bench.prompt import PromptWriter
+from sterna.server.bench.report import HttpReport, LoadFigures, Objective, ServerFacts, ratios
+from sterna.server.bench.stream import timed_request
 
 Progress = Callable[[str, int, int], None]
 

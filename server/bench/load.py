@@ -7,10 +7,10 @@ from time import perf_counter
 
 import httpx
 
-from server.bench.endpoint import Endpoint
-from server.bench.prompt import PromptWriter
-from server.bench.stream import timed_request
-from server.bench.trace import Trace
+from sterna.server.bench.endpoint import Endpoint
+from sterna.server.bench.prompt import PromptWriter
+from sterna.server.bench.stream import timed_request
+from sterna.server.bench.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import httpx
 
-from engine import ConfigError
-from server.bench.endpoint import CHAT_COMPLETIONS, COMPLETIONS, Endpoint, base_of
-from server.bench.stream import timed_request
+from sterna.engine import ConfigError
+from sterna.server.bench.endpoint import CHAT_COMPLETIONS, COMPLETIONS, Endpoint, base_of
+from sterna.server.bench.stream import timed_request
 
 # Answers of equal length, and their tokens counted, where the server can; best first.
 _USAGE: Final = {"stream_options": {"include_usage": True}}

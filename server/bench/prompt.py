@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from server.bench.endpoint import Endpoint
+from sterna.server.bench.endpoint import Endpoint
 
 # Of four letters each: a token each where there is a vocabulary, and five where bytes are tokens.
 _WORDS: Final = [

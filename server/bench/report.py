@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from server.bench.energy import LoadEnergy
-from server.bench.load import Load
-from server.bench.trace import Trace
+from sterna.server.bench.energy import LoadEnergy
+from sterna.server.bench.load import Load
+from sterna.server.bench.trace import Trace
 
 _COMPARED: Final = (
     "output_tok_per_s",

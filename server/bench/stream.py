@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from server.bench.endpoint import Endpoint
-from server.bench.trace import Trace
+from sterna.server.bench.endpoint import Endpoint
+from sterna.server.bench.trace import Trace
 
 
 async def timed_request(

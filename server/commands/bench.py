@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import bench_kernels, bench_model, synthesize_checkpoint
-from server import checkpoint
-from server.bench.http import HttpPlan, bench_http
-from server.bench.report import Objective
-from server.commands.progress import progress_bar
-from server.commands.serve import add_option, engine_config
-from server.settings import Settings
+from sterna.engine import bench_kernels, bench_model, synthesize_checkpoint
+from sterna.server import checkpoint
+from sterna.server.bench.http import HttpPlan, bench_http
+from sterna.server.bench.report import Objective
+from sterna.server.commands.progress import progress_bar
+from sterna.server.commands.serve import add_option, engine_config
+from sterna.server.settings import Settings
 
 Figures = Mapping[str, Any]
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from fastapi import FastAPI
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from engine import AsyncEngine, ConfigError, EngineConfig
-from server import checkpoint, logs
-from server.app import create_app
-from server.commands.progress import progress_bar
-from server.commands.signals import ended_by_sigterm
-from server.generation.sampling import SamplingDefaults
-from server.http import auth
-from server.http.listener import Server, check_address, check_tls
-from server.http.loading import answered_while_loading
-from server.settings import Settings, option, variable
-from server.text.tokenizer import Tokenizer
+from sterna.engine import AsyncEngine, ConfigError, EngineConfig
+from sterna.server import checkpoint, logs
+from sterna.server.app import create_app
+from sterna.server.commands.progress import progress_bar
+from sterna.server.commands.signals import ended_by_sigterm
+from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.http import auth
+from sterna.server.http.listener import Server, check_address, check_tls
+from sterna.server.http.loading import answered_while_loading
+from sterna.server.settings import Settings, option, variable
+from sterna.server.text.tokenizer import Tokenizer
 
 GROUPS = {  # the help's titles, each by the setting that it begins with
     "host": "where, and to whom",

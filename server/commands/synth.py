@@ -4,8 +4,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from engine import shape_names, synthesize_checkpoint
-from server.commands.progress import progress_bar
+from sterna.engine import shape_names, synthesize_checkpoint
+from sterna.server.commands.progress import progress_bar
 
 DEFAULT_SHAPE = "bitnet-b1.58-2B-4T"
 

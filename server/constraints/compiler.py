@@ -15,10 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from engine import Constraint
-from server.constraints.grammars import ConstraintSpec
-from server.constraints.matchers import Vocabulary, one_line
-from server.errors import InvalidRequestError
+from sterna.engine import Constraint
+from sterna.server.constraints.grammars import ConstraintSpec
+from sterna.server.constraints.matchers import Vocabulary, one_line
+from sterna.server.errors import InvalidRequestError
 
 STACK_BYTES_PER_BYTE: Final = 4 << 10  # five times what was needed
 NUM_THREADS: Final = 2  # so that one slow compile does not hold up all others

@@ -22,7 +22,11 @@ from typing import Any, Final, Protocol
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import any_to_lark
 
-from server.constraints.json_multiples import check_multiples, check_multiples_in_lark, members
+from sterna.server.constraints.json_multiples import (
+    check_multiples,
+    check_multiples_in_lark,
+    members,
+)
 
 MAX_PATTERN_BYTES: Final = 8 << 10  # compiling one takes memory with the square of its length
 

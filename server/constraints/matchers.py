@@ -14,7 +14,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as Encoder
 
-from engine import ConstraintError, Matcher
+from sterna.engine import ConstraintError, Matcher
 
 MAX_REASON_CHARS: Final = 300
 PROBED_TOKENS: Final = 8

@@ -10,14 +10,14 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from time import monotonic
 
-from engine import AsyncEngine, ConstraintError
-from server.error_answers import as_api_error
-from server.errors import ConstraintFailedError, TimedOutError, UnavailableError
-from server.generation.job import GenerationJob
-from server.generation.request_record import RequestRecord, current_record
-from server.generation.text_delta import TextAssembler, TextDelta
-from server.metrics import Metrics, PromptMeter
-from server.text.tokenizer import Tokenizer
+from sterna.engine import AsyncEngine, ConstraintError
+from sterna.server.error_answers import as_api_error
+from sterna.server.errors import ConstraintFailedError, TimedOutError, UnavailableError
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.request_record import RequestRecord, current_record
+from sterna.server.generation.text_delta import TextAssembler, TextDelta
+from sterna.server.metrics import Metrics, PromptMeter
+from sterna.server.text.tokenizer import Tokenizer
 
 
 class TextGenerator:

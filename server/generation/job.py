@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from engine import EnergyShare, SamplingParams
-from server.text.echo import Echo
+from sterna.engine import EnergyShare, SamplingParams
+from sterna.server.text.echo import Echo
 
 NUM_CONTEXT_TOKENS = 8  # before a text: a decoder must see the end of a character, and a word
 

@@ -9,18 +9,18 @@ from dataclasses import replace
 from functools import partial
 from time import monotonic
 
-from engine import AsyncEngine
-from server.constraints.compiler import ConstraintCompiler
-from server.errors import NO_RETRY, InvalidRequestError
-from server.generation.job import GenerationJob
-from server.generation.sampling import SamplingDefaults
-from server.generation.tool_constraint import hold_to_tools
-from server.schemas.chat_completions import ChatCompletionRequest
-from server.schemas.chat_messages import for_template
-from server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, Prompt
-from server.schemas.structured_outputs import ConstrainedFields
-from server.text.echo import Echo
-from server.text.tokenizer import Tokenizer
+from sterna.engine import AsyncEngine
+from sterna.server.constraints.compiler import ConstraintCompiler
+from sterna.server.errors import NO_RETRY, InvalidRequestError
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.generation.tool_constraint import hold_to_tools
+from sterna.server.schemas.chat_completions import ChatCompletionRequest
+from sterna.server.schemas.chat_messages import for_template
+from sterna.server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, Prompt
+from sterna.server.schemas.structured_outputs import ConstrainedFields
+from sterna.server.text.echo import Echo
+from sterna.server.text.tokenizer import Tokenizer
 
 
 class PromptEncoder:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from time import monotonic
 
-from server.generation.text_delta import TextDelta
+from sterna.server.generation.text_delta import TextDelta
 
 
 class RequestRecord:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from engine import CheckpointError, SamplingParams
-from server.schemas.common import SamplingFields
+from sterna.engine import CheckpointError, SamplingParams
+from sterna.server.schemas.common import SamplingFields
 
 LEAST = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
 N = TypeVar("N", int, float)

@@ -8,12 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
-from engine import FinishReason, PromptLogprob, TokenLogprob, TokenOutput
-from server.errors import UnavailableError
-from server.generation.job import GenerationJob
-from server.schemas.answer import EndReason
-from server.text.detokenizer import Detokenizer, StopFinder
-from server.text.tokenizer import Tokenizer
+from sterna.engine import FinishReason, PromptLogprob, TokenLogprob, TokenOutput
+from sterna.server.errors import UnavailableError
+from sterna.server.generation.job import GenerationJob
+from sterna.server.schemas.answer import EndReason
+from sterna.server.text.detokenizer import Detokenizer, StopFinder
+from sterna.server.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)

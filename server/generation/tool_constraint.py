@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from engine import Constraint
-from server.constraints.compiler import ConstraintCompiler
-from server.constraints.grammars import JsonSchema
-from server.errors import InvalidRequestError
-from server.generation.job import GenerationJob
-from server.tools.grammar import ToolCalls
-from server.tools.use import CALL_BEGIN, ToolUse
+from sterna.engine import Constraint
+from sterna.server.constraints.compiler import ConstraintCompiler
+from sterna.server.constraints.grammars import JsonSchema
+from sterna.server.errors import InvalidRequestError
+from sterna.server.generation.job import GenerationJob
+from sterna.server.tools.grammar import ToolCalls
+from sterna.server.tools.use import CALL_BEGIN, ToolUse
 
 
 async def hold_to_tools(

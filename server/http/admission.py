@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from math import ceil
 from time import monotonic
 
-from server.errors import BusyError, InvalidRequestError
+from sterna.server.errors import BusyError, InvalidRequestError
 
 MAX_RETRY_SECONDS = 60  # clients of the OpenAI API heed no more
 

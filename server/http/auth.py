@@ -11,10 +11,10 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from engine import ConfigError
-from server.error_answers import render
-from server.errors import UnauthorizedError
-from server.settings import Settings, option
+from sterna.engine import ConfigError
+from sterna.server.error_answers import render
+from sterna.server.errors import UnauthorizedError
+from sterna.server.settings import Settings, option
 
 OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 METRICS_PATH = "/metrics"

@@ -12,7 +12,7 @@ from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError, WrapValidator
 
-from server.http.dependencies import ReservationDep
+from sterna.server.http.dependencies import ReservationDep
 
 LARGE_BYTES = 32 << 10  # a thousand messages: some milliseconds
 

@@ -7,22 +7,22 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
-from engine import AsyncEngine
-from server.answers.logprobs import LogprobWriter
-from server.constraints.compiler import ConstraintCompiler
-from server.errors import ModelNotFoundError
-from server.generation.generator import TextGenerator
-from server.generation.job import GenerationJob
-from server.generation.prompts import PromptEncoder
-from server.generation.request_record import current_record
-from server.health import Health
-from server.http.admission import Admission, Reservation
-from server.http.sse import DATA_EVENTS, EventForm, event_stream
-from server.metrics import Metrics
-from server.schemas.answer import EnergyUsage
-from server.schemas.common import SamplingFields
-from server.settings import Settings
-from server.text.tokenizer import Tokenizer
+from sterna.engine import AsyncEngine
+from sterna.server.answers.logprobs import LogprobWriter
+from sterna.server.constraints.compiler import ConstraintCompiler
+from sterna.server.errors import ModelNotFoundError
+from sterna.server.generation.generator import TextGenerator
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.prompts import PromptEncoder
+from sterna.server.generation.request_record import current_record
+from sterna.server.health import Health
+from sterna.server.http.admission import Admission, Reservation
+from sterna.server.http.sse import DATA_EVENTS, EventForm, event_stream
+from sterna.server.metrics import Metrics
+from sterna.server.schemas.answer import EnergyUsage
+from sterna.server.schemas.common import SamplingFields
+from sterna.server.settings import Settings
+from sterna.server.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)

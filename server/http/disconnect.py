@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from server.errors import InvalidRequestError
+from sterna.server.errors import InvalidRequestError
 
 T = TypeVar("T")
 

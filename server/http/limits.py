@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.error_answers import as_api_error, render
+from sterna.server.error_answers import as_api_error, render
 
 MAX_HEADERS = 128
 MAX_HEADER_BYTES = 64 << 10  # all names and values

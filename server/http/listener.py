@@ -14,11 +14,11 @@ from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-from engine import ConfigError
-from server.health import stopping_error
-from server.http.dependencies import Services
-from server.http.limits import MAX_HEADER_BYTES
-from server.settings import Settings
+from sterna.engine import ConfigError
+from sterna.server.health import stopping_error
+from sterna.server.http.dependencies import Services
+from sterna.server.http.limits import MAX_HEADER_BYTES
+from sterna.server.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
 FLUSH_SECONDS = 5  # for the last bytes of responses that have come to their end

@@ -9,11 +9,11 @@ import uvicorn
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from server.error_answers import render
-from server.errors import UnavailableError
-from server.http.listener import make_config
-from server.http.middleware import request_id_of
-from server.settings import Settings
+from sterna.server.error_answers import render
+from sterna.server.errors import UnavailableError
+from sterna.server.http.listener import make_config
+from sterna.server.http.middleware import request_id_of
+from sterna.server.settings import Settings
 
 RETRY_SECONDS = 5
 LIVE_PATH = "/health/live"

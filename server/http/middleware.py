@@ -13,10 +13,10 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.dialects import anthropic
-from server.error_answers import as_api_error, render
-from server.generation.request_record import RequestRecord, current_record
-from server.metrics import Metrics
+from sterna.server.dialects import anthropic
+from sterna.server.error_answers import as_api_error, render
+from sterna.server.generation.request_record import RequestRecord, current_record
+from sterna.server.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from server.dialects import anthropic
-from server.http.auth import OPEN_PATHS
-from server.schemas.error import ErrorBody, MessagesErrorBody
+from sterna.server.dialects import anthropic
+from sterna.server.http.auth import OPEN_PATHS
+from sterna.server.schemas.error import ErrorBody, MessagesErrorBody
 
 JSON = dict[str, Any]
 

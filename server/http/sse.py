@@ -11,10 +11,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
-from server.dialects import anthropic
-from server.error_answers import as_api_error
-from server.errors import ApiError
-from server.http.slow_reader import SendWatch
+from sterna.server.dialects import anthropic
+from sterna.server.error_answers import as_api_error
+from sterna.server.errors import ApiError
+from sterna.server.http.slow_reader import SendWatch
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@
 works here unchanged; there is one only where its value is true. ``sterna:`` is our own.
 """
 
-from server.metrics.app_metrics import Metrics
-from server.metrics.prompt import PromptMeter, SequenceMeter
+from sterna.server.metrics.app_metrics import Metrics
+from sterna.server.metrics.prompt import PromptMeter, SequenceMeter
 
 __all__ = ["Metrics", "PromptMeter", "SequenceMeter"]

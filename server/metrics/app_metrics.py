@@ -2,14 +2,14 @@
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, disable_created_metrics
 
-from engine import ArithmeticModel, AsyncEngine
-from server.metrics.energy import EnergyCollector
-from server.metrics.engine import EngineCollector
-from server.metrics.families import Families
-from server.metrics.http import HttpMetrics
-from server.metrics.memory import MemoryCollector
-from server.metrics.prompt import PromptMeter
-from server.metrics.requests import RequestMetrics
+from sterna.engine import ArithmeticModel, AsyncEngine
+from sterna.server.metrics.energy import EnergyCollector
+from sterna.server.metrics.engine import EngineCollector
+from sterna.server.metrics.families import Families
+from sterna.server.metrics.http import HttpMetrics
+from sterna.server.metrics.memory import MemoryCollector
+from sterna.server.metrics.prompt import PromptMeter
+from sterna.server.metrics.requests import RequestMetrics
 
 REJECTIONS = ("queue_full",)
 

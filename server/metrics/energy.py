@@ -6,7 +6,7 @@ from dataclasses import asdict
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from engine import ArithmeticModel, AsyncEngine, EnergyReport
+from sterna.engine import ArithmeticModel, AsyncEngine, EnergyReport
 
 
 class EnergyCollector(Collector):

@@ -7,8 +7,8 @@ from itertools import accumulate
 from prometheus_client.core import HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from engine import AsyncEngine, EngineStats, Histogram
-from server.metrics.families import ENGINE, counter, gauge, model_labels
+from sterna.engine import AsyncEngine, EngineStats, Histogram
+from sterna.server.metrics.families import ENGINE, counter, gauge, model_labels
 
 
 class EngineCollector(Collector):

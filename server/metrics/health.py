@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from server.errors import UnavailableError
-from server.health import Health
-from server.metrics.families import gauge
+from sterna.server.errors import UnavailableError
+from sterna.server.health import Health
+from sterna.server.metrics.families import gauge
 
 
 class HealthCollector(Collector):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from engine import AsyncEngine, ProcessMemory
+from sterna.engine import AsyncEngine, ProcessMemory
 
 
 class MemoryCollector(Collector):

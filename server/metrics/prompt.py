@@ -4,8 +4,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from engine import TokenOutput, TokenTimes
-from server.metrics.requests import RequestMetrics
+from sterna.engine import TokenOutput, TokenTimes
+from sterna.server.metrics.requests import RequestMetrics
 
 
 class PromptMeter:

@@ -7,14 +7,14 @@ Families named ``request_*`` have one observation for each sequence that finishe
 
 from prometheus_client import Histogram
 
-from server.metrics.buckets import (
+from sterna.server.metrics.buckets import (
     CHOICES,
     FIRST_TOKEN_SECONDS,
     INTER_TOKEN_SECONDS,
     REQUEST_SECONDS,
     one_two_five,
 )
-from server.metrics.families import Families
+from sterna.server.metrics.families import Families
 
 FINISHED_REASONS = ("stop", "length", "abort", "error")
 PROMPT_SOURCES = ("local_compute", "local_cache_hit")

@@ -7,22 +7,22 @@ from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Request, Response
 
-from server.answers.chat_completions import ChatAnswer
-from server.answers.usage import UsageCounter
-from server.generation.job import GenerationJob
-from server.generation.text_delta import TextDelta, collect
-from server.http.checked_body import checked
-from server.http.dependencies import ReservationDep, Services, ServicesDep
-from server.http.disconnect import until_disconnect
-from server.schemas.answer import new_head
-from server.schemas.chat_completions import (
+from sterna.server.answers.chat_completions import ChatAnswer
+from sterna.server.answers.usage import UsageCounter
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import TextDelta, collect
+from sterna.server.http.checked_body import checked
+from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
+from sterna.server.http.disconnect import until_disconnect
+from sterna.server.schemas.answer import new_head
+from sterna.server.schemas.chat_completions import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionRequest,
     Choice,
     ChunkChoice,
 )
-from server.schemas.logprobs import ChatLogprobs
+from sterna.server.schemas.logprobs import ChatLogprobs
 
 router = APIRouter(tags=["chat"])
 

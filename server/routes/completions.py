@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from server.answers.completions import CompletionWriter
-from server.answers.usage import UsageCounter
-from server.generation.job import GenerationJob
-from server.generation.text_delta import collect
-from server.http.checked_body import checked
-from server.http.dependencies import ReservationDep, Services, ServicesDep
-from server.http.disconnect import until_disconnect
-from server.schemas.answer import new_head
-from server.schemas.completions import Completion, CompletionRequest
+from sterna.server.answers.completions import CompletionWriter
+from sterna.server.answers.usage import UsageCounter
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import collect
+from sterna.server.http.checked_body import checked
+from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
+from sterna.server.http.disconnect import until_disconnect
+from sterna.server.schemas.answer import new_head
+from sterna.server.schemas.completions import Completion, CompletionRequest
 
 router = APIRouter(tags=["completions"])
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from server.http.dependencies import ServicesDep
+from sterna.server.http.dependencies import ServicesDep
 
 router = APIRouter(tags=["health"])
 

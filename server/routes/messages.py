@@ -6,17 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from server.answers.messages import MessageHead, MessageStream, new_head, whole_message
-from server.generation.job import GenerationJob
-from server.generation.text_delta import collect
-from server.http.checked_body import beside_others, checked
-from server.http.dependencies import ReservationDep, Services, ServicesDep
-from server.http.disconnect import until_disconnect
-from server.http.sse import NamedEvents
-from server.schemas.message_events import Event, MessageAnswer, TokensCount
-from server.schemas.messages import CountTokensRequest, MessagesRequest
-from server.schemas.messages_as_chat import chat_prompt, chat_request
-from server.tools.use import ToolUse
+from sterna.server.answers.messages import MessageHead, MessageStream, new_head, whole_message
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import collect
+from sterna.server.http.checked_body import beside_others, checked
+from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
+from sterna.server.http.disconnect import until_disconnect
+from sterna.server.http.sse import NamedEvents
+from sterna.server.schemas.message_events import Event, MessageAnswer, TokensCount
+from sterna.server.schemas.messages import CountTokensRequest, MessagesRequest
+from sterna.server.schemas.messages_as_chat import chat_prompt, chat_request
+from sterna.server.tools.use import ToolUse
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"])
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from server.errors import ModelNotFoundError
-from server.http.dependencies import Services, ServicesDep
-from server.schemas.models import Model, ModelList
+from sterna.server.errors import ModelNotFoundError
+from sterna.server.http.dependencies import Services, ServicesDep
+from sterna.server.schemas.models import Model, ModelList
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 

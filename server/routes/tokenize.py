@@ -9,11 +9,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Response
 
-from server.errors import InvalidRequestError
-from server.http.checked_body import checked
-from server.http.dependencies import ReservationDep, Services, ServicesDep
-from server.schemas.chat_messages import for_template
-from server.schemas.tokenize import (
+from sterna.server.errors import InvalidRequestError
+from sterna.server.http.checked_body import checked
+from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
+from sterna.server.schemas.chat_messages import for_template
+from sterna.server.schemas.tokenize import (
     DetokenizeRequest,
     DetokenizeResponse,
     TokenizeRequest,

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, Field
 
-from server.schemas.logprobs import PromptLogprobs
+from sterna.server.schemas.logprobs import PromptLogprobs
 
 
 class PromptTokensDetails(BaseModel):

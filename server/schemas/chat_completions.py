@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from server.constraints.grammars import Form
-from server.schemas.answer import (
+from sterna.server.constraints.grammars import Form
+from sterna.server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
     OptionalTokenIds,
@@ -14,13 +14,13 @@ from server.schemas.answer import (
     StopReason,
     Usage,
 )
-from server.schemas.body import Neutral
-from server.schemas.chat_messages import Messages
-from server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
-from server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
-from server.schemas.tool_choice import ToolChoice
-from server.schemas.tools import ToolCall, ToolFields
-from server.tools.use import ToolUse
+from sterna.server.schemas.body import Neutral
+from sterna.server.schemas.chat_messages import Messages
+from sterna.server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
+from sterna.server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
+from sterna.server.schemas.tool_choice import ToolChoice
+from sterna.server.schemas.tools import ToolCall, ToolFields
+from sterna.server.tools.use import ToolUse
 
 
 class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fields come first

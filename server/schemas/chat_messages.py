@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.schemas.body import Body, Items, Neutral, Text
+from sterna.server.schemas.body import Body, Items, Neutral, Text
 
 
 class TextPart(Body):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.schemas.body import Body, Items, Neutral
-from server.schemas.logprobs import MAX_LOGPROBS
+from sterna.server.schemas.body import Body, Items, Neutral
+from sterna.server.schemas.logprobs import MAX_LOGPROBS
 
 MAX_STOPS = 16
 MAX_CHOICES = 128

@@ -4,16 +4,16 @@ from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from server.schemas.answer import (
+from sterna.server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
     OptionalTokenIds,
     OptionalUsage,
     StopReason,
 )
-from server.schemas.body import Items, Neutral, is_unicode
-from server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
-from server.schemas.structured_outputs import ConstrainedFields
+from sterna.server.schemas.body import Items, Neutral, is_unicode
+from sterna.server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
+from sterna.server.schemas.structured_outputs import ConstrainedFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
 

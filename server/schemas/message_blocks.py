@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from server.schemas.body import Body, Items, JsonObject, Neutral, Text
+from sterna.server.schemas.body import Body, Items, JsonObject, Neutral, Text
 
 
 class Block(Body):

@@ -12,9 +12,9 @@ from pydantic import (
     model_validator,
 )
 
-from server.schemas.body import Body, Items, Neutral, Text
-from server.schemas.common import Stops
-from server.schemas.message_blocks import (
+from sterna.server.schemas.body import Body, Items, Neutral, Text
+from sterna.server.schemas.common import Stops
+from sterna.server.schemas.message_blocks import (
     AnyBlock,
     TextBlock,
     TextBlocks,
@@ -22,7 +22,13 @@ from server.schemas.message_blocks import (
     ToolUseBlock,
     as_blocks,
 )
-from server.schemas.tools import MAX_TOOLS, ArgumentSchema, ToolName, check_choice, check_unique
+from sterna.server.schemas.tools import (
+    MAX_TOOLS,
+    ArgumentSchema,
+    ToolName,
+    check_choice,
+    check_unique,
+)
 
 
 class Turn(Body):

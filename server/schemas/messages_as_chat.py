@@ -8,9 +8,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from server.schemas.chat_completions import ChatCompletionRequest
-from server.schemas.message_blocks import ToolResultBlock, ToolUseBlock
-from server.schemas.messages import Choice, CountTokensRequest, InputTool, MessagesRequest, Turn
+from sterna.server.schemas.chat_completions import ChatCompletionRequest
+from sterna.server.schemas.message_blocks import ToolResultBlock, ToolUseBlock
+from sterna.server.schemas.messages import (
+    Choice,
+    CountTokensRequest,
+    InputTool,
+    MessagesRequest,
+    Turn,
+)
 
 ERROR_PREFIX = "Error: "  # before the result of a call that failed
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from server.constraints.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
-from server.schemas.body import Body, Items, Neutral, Text
-from server.schemas.common import SamplingFields
+from sterna.server.constraints.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
+from sterna.server.schemas.body import Body, Items, Neutral, Text
+from sterna.server.schemas.common import SamplingFields
 
 
 def _as_schema(value: object) -> object:

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from server.schemas.body import Body, Items, Neutral, Text
-from server.schemas.chat_messages import Messages
+from sterna.server.schemas.body import Body, Items, Neutral, Text
+from sterna.server.schemas.chat_messages import Messages
 
 
 class TokenizeRequest(Body):

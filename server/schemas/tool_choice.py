@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from server.schemas.body import Body, Items
+from sterna.server.schemas.body import Body, Items
 
 
 class FunctionName(Body):

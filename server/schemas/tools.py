@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
-from server.schemas.body import Body, Items, JsonObject, Text
-from server.schemas.tool_choice import ReadChoice, ToolChoice
-from server.tools.use import Tool, ToolUse
+from sterna.server.schemas.body import Body, Items, JsonObject, Text
+from sterna.server.schemas.tool_choice import ReadChoice, ToolChoice
+from sterna.server.tools.use import Tool, ToolUse
 
 MAX_TOOLS = 128  # OpenAI's
 MAX_SCHEMA_CHARACTERS = 64 * 1024  # of one tool, as JSON

@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Template, TemplateError, meta
 
-from engine import CheckpointError
-from server.errors import InvalidRequestError
-from server.text.template_sandbox import TemplateSandbox, render
-from server.tools import prompt
-from server.tools.use import Tool
+from sterna.engine import CheckpointError
+from sterna.server.errors import InvalidRequestError
+from sterna.server.text.template_sandbox import TemplateSandbox, render
+from sterna.server.tools import prompt
+from sterna.server.tools.use import Tool
 
 Message = Mapping[str, Any]  # role, content, perhaps name, tool_calls, tool_call_id
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Self
 
-from server.text.detokenizer import Decode, Detokenizer
+from sterna.server.text.detokenizer import Decode, Detokenizer
 
 
 @dataclass(frozen=True, slots=True)

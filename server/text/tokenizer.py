@@ -10,11 +10,11 @@ from typing import Any
 
 from tokenizers import Tokenizer as Encoder
 
-from engine import CheckpointError
-from server.errors import InvalidRequestError
-from server.text.chat_template import ChatTemplate, Message, special_tokens
-from server.text.vocabulary import Vocabulary
-from server.tools.use import Tool
+from sterna.engine import CheckpointError
+from sterna.server.errors import InvalidRequestError
+from sterna.server.text.chat_template import ChatTemplate, Message, special_tokens
+from sterna.server.text.vocabulary import Vocabulary
+from sterna.server.tools.use import Tool
 
 TOKENIZER = "tokenizer.json"
 

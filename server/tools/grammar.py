@@ -9,8 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from server.constraints.grammars import json_rule, lark
-from server.tools.use import CALL_BEGIN, CALL_END, Tool, ToolUse
+from sterna.server.constraints.grammars import json_rule, lark
+from sterna.server.tools.use import CALL_BEGIN, CALL_END, Tool, ToolUse
 
 BEGIN: Final = json.dumps(CALL_BEGIN)
 END: Final = json.dumps(CALL_END)

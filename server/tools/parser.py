@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from server.tools.object_scanner import ObjectScanner
-from server.tools.use import CALL_BEGIN, CALL_END, ToolUse
+from sterna.server.tools.object_scanner import ObjectScanner
+from sterna.server.tools.use import CALL_BEGIN, CALL_END, ToolUse
 
 HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*(?=\{)')
 

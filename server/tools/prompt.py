@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.tools.use import CALL_BEGIN, CALL_END, Tool
+from sterna.server.tools.use import CALL_BEGIN, CALL_END, Tool
 
 RESULT_BEGIN, RESULT_END = "<tool_response>", "</tool_response>"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from server.constraints.grammars import Form
+from sterna.server.constraints.grammars import Form
 
 CALL_BEGIN, CALL_END = "<tool_call>", "</tool_call>"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.chunk_size import Simulation, quantile
-from engine import EngineConfig
+from sterna.engine import EngineConfig
 
 DEFAULT_CHUNK = EngineConfig(Path("model")).max_chunk_tokens
 

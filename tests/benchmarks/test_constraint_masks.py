@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from benchmarks.constraint_masks import measure
-from engine.synth.tokenizer import special_tokens, write_tokenizer
-from server.constraints.grammars import Regex
-from server.constraints.matchers import Vocabulary
+from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
+from sterna.server.constraints.grammars import Regex
+from sterna.server.constraints.matchers import Vocabulary
 
 
 def test_masks_are_timed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
-from engine import AsyncEngine
+from sterna.engine import AsyncEngine
 from tests.browser.visitor import visit
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree

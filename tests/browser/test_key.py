@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from server.settings import Settings
+from sterna.server.settings import Settings
 from tests.browser.conftest import new_context
 from tests.server.scripted import make_settings
 

@@ -46,7 +46,7 @@ def sterna(cache: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """``sterna serve`` on a free port: its process and address."""
     address = f"127.0.0.1:{free_port()}"
     options = {"--port": address.rpartition(":")[2], "--cache-dir": str(cache), "--threads": "1"}
-    command = [sys.executable, "-m", "server", "serve", "--kv-cache-tokens", "4096"]
+    command = [sys.executable, "-m", "sterna", "serve", "--kv-cache-tokens", "4096"]
     command += [word for option in options.items() for word in option]
     with started(command, f"http://{address}/health/ready") as process:
         yield process, address

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from server.settings import Settings, variable
+from sterna.server.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "deploy/compose.yaml"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from server.settings import Settings, variable
+from sterna.server.settings import Settings, variable
 
 pytestmark = pytest.mark.deploy
 

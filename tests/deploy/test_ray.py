@@ -121,7 +121,9 @@ async def test_headers_and_errors_are_the_apps_own(cluster: RayCluster) -> None:
 
 async def test_a_replicas_log_has_the_id_that_the_client_got(cluster: RayCluster) -> None:
     (answer,) = await ask_all(["fox"])
-    line = f"INFO server.http.middleware: request request_id={answer.headers['x-request-id']} "
+    line = (
+        f"INFO sterna.server.http.middleware: request request_id={answer.headers['x-request-id']} "
+    )
     await asyncio.to_thread(wait_until, lambda: line in cluster.logged())
 
 
@@ -204,7 +206,7 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     from pydantic import ValidationError
 
     from deploy.ray.app import ClusterOptions
-    from engine import ConfigError
+    from sterna.engine import ConfigError
 
     with pytest.raises(ValidationError, match="max_replicas"):
         ClusterOptions.model_validate({"replicas": 2, "max_replicas": 1})
@@ -219,7 +221,7 @@ async def test_a_replica_keeps_what_it_loaded_out_of_garbage_collections(
 ) -> None:
     from deploy.ray.replica import Replica
 
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     replica = Replica.__new__(Replica)
     await replica.__init__({"cache_dir": tmp_path, "kv_cache_tokens": 512}, None)  # type: ignore[misc]
     assert gc.get_freeze_count() > 0

@@ -6,8 +6,8 @@ whole prefix. It reads them back through the block table: one wrong slot changes
 
 from collections.abc import Sequence
 
-from engine.requests.batch import BatchEntry, SampledToken
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.request import Request, SamplingParams
 
 VOCAB_SIZE = 50
 

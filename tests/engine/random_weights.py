@@ -6,10 +6,10 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from engine.kernels import PackedTernary, pack_int8_table, pack_ternary
-from engine.model.config import ModelConfig
-from engine.model.sources.quantization import WeightForm
-from engine.model.weights import LayerWeights, ModelWeights
+from sterna.engine.kernels import PackedTernary, pack_int8_table, pack_ternary
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.sources.quantization import WeightForm
+from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 LOGIT_DEVIATION = 3.0  # neither flat nor decided
 

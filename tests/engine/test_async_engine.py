@@ -7,15 +7,15 @@ from contextlib import aclosing
 
 import pytest
 
-from engine.async_engine import AsyncEngine
-from engine.core import EngineCore
-from engine.errors import ContextLengthError, EngineDeadError, GenerationError, RequestError
-from engine.facts import Footprint, ModelInfo
-from engine.requests.batch import BatchEntry, SampledToken
-from engine.requests.outputs import EngineStats
-from engine.requests.request import SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.async_engine import AsyncEngine
+from sterna.engine.core import EngineCore
+from sterna.engine.errors import ContextLengthError, EngineDeadError, GenerationError, RequestError
+from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.outputs import EngineStats
+from sterna.engine.requests.request import SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.hash_model import VOCAB_SIZE, HashModel, expected_output
 from tests.engine.matchers import even
 

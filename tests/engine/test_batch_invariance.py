@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from engine.constraints.guide import Guide
-from engine.constraints.mask_pool import MaskPool
-from engine.core import EngineCore
-from engine.execution.model_runner import ModelRunner
-from engine.facts import Footprint
-from engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
-from engine.model.families.bitnet import attention_shape, record
-from engine.model.weights import ModelWeights
-from engine.requests.outputs import EngineStats, TokenOutput
-from engine.requests.request import Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.core import EngineCore
+from sterna.engine.execution.model_runner import ModelRunner
+from sterna.engine.facts import Footprint
+from sterna.engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.weights import ModelWeights
+from sterna.engine.requests.outputs import EngineStats, TokenOutput
+from sterna.engine.requests.request import Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.matchers import Rule
 from tests.engine.random_weights import Shape, random_weights
 

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from engine.config import EngineConfig
-from engine.errors import ConfigError
+from sterna.engine.config import EngineConfig
+from sterna.engine.errors import ConfigError
 
 
 def test_defaults_are_valid() -> None:

@@ -2,14 +2,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.core import EngineCore
-from engine.errors import ConstraintError
-from engine.facts import Footprint
-from engine.requests.batch import BatchEntry, SampledToken
-from engine.requests.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
-from engine.requests.request import FinishReason, Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.core import EngineCore
+from sterna.engine.errors import ConstraintError
+from sterna.engine.facts import Footprint
+from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 
 BAD_TOKEN = 13  # a prompt with this token gets logits that are not finite
 

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import torch
 
-from engine.kernels import CACHE_TOKENS, KVDtype, Program, Step, create_program
-from engine.kernels.step import Floats
-from engine.model.families.bitnet import attention_shape, record
-from engine.model.weights import load_weights
+from sterna.engine.kernels import CACHE_TOKENS, KVDtype, Program, Step, create_program
+from sterna.engine.kernels.step import Floats
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.weights import load_weights
 from tests.tiny_model import VARIANTS, reference_model, write_checkpoint
 
 MAX_CONTEXT = 128

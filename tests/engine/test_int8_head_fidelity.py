@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from engine.config import HeadType
-from engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
-from engine.kernels.step import Floats
-from engine.model.families.bitnet import attention_shape, record
-from engine.model.weights import ModelWeights, load_weights
+from sterna.engine.config import HeadType
+from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
+from sterna.engine.kernels.step import Floats
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.weights import ModelWeights, load_weights
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "server" / "builtin_model"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import (
+from sterna.engine import (
     AsyncEngine,
     CheckpointError,
     ConfigError,
@@ -14,10 +14,10 @@ from engine import (
     EngineConfig,
     SamplingParams,
 )
-from engine.config import KV_DTYPES, KVDtype
-from engine.load import load_engine
-from engine.requests.request import Request
-from engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.config import KV_DTYPES, KVDtype
+from sterna.engine.load import load_engine
+from sterna.engine.requests.request import Request
+from sterna.engine.synth.checkpoint import synthesize_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_default_cache_is_a_share_of_the_memory_that_weights_leave(
 ) -> None:
     block_bytes = 16 * 2 * 2 * 2 * head_bytes  # tokens; K and V; layers; heads
     free_bytes = AsyncEngine.load(config).stats().weight_bytes + 10 * block_bytes
-    monkeypatch.setattr("engine.load.free_memory_bytes", lambda: free_bytes)
+    monkeypatch.setattr("sterna.engine.load.free_memory_bytes", lambda: free_bytes)
     stats = AsyncEngine.load(replace(config, backend=backend, kv_dtype=kv_dtype)).stats()
     assert stats.kv_blocks_total == 5
     assert stats.kv_cache_bytes == 5 * block_bytes
@@ -137,7 +137,7 @@ def test_a_cache_beyond_all_memory_is_refused(
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("engine.load.create_program", fail)
+    monkeypatch.setattr("sterna.engine.load.create_program", fail)
     with pytest.raises(ConfigError, match="kv_cache_tokens: no memory for a cache of 64 tokens"):
         AsyncEngine.load(replace(config, kv_cache_tokens=64))
 
@@ -148,7 +148,7 @@ def test_a_cache_beyond_the_free_memory_is_warned_of(
     """Not refused: how much is free is an estimate, and the cache may never fill."""
     AsyncEngine.load(replace(config, kv_cache_tokens=64))
     assert not caplog.records
-    monkeypatch.setattr("engine.load.free_memory_bytes", lambda: 0)
+    monkeypatch.setattr("sterna.engine.load.free_memory_bytes", lambda: 0)
     AsyncEngine.load(replace(config, kv_cache_tokens=64))
     assert "ask for fewer kv_cache_tokens" in caplog.text
 
@@ -157,7 +157,7 @@ def test_unknown_instruction_set_is_refused(
     config: EngineConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the weights are loaded."""
-    monkeypatch.delattr("engine.load.load_weights")
+    monkeypatch.delattr("sterna.engine.load.load_weights")
     monkeypatch.setenv("STERNA_ISA", "sse9")
     with pytest.raises(ConfigError, match=r"STERNA_ISA .*scalar here, found 'sse9'"):
         AsyncEngine.load(config)

@@ -1,9 +1,9 @@
 import pytest
 
-from engine.errors import ConstraintError, EngineDeadError, RequestError
-from engine.requests.outputs import RequestFailed, TokenOutput
-from engine.requests.request import FinishReason
-from engine.streams import Stream, Streams
+from sterna.engine.errors import ConstraintError, EngineDeadError, RequestError
+from sterna.engine.requests.outputs import RequestFailed, TokenOutput
+from sterna.engine.requests.request import FinishReason
+from sterna.engine.streams import Stream, Streams
 
 
 def output(request_id: str, finish_reason: FinishReason | None = None) -> TokenOutput:

@@ -35,7 +35,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = ["--port", str(port), "--kv-cache-tokens", "8192", "--served-model-name", "builtin"]
     options += ["--cache-dir", str(tmp_path_factory.mktemp("cache")), *AS_TRANSFORMERS]
     url = f"http://localhost:{port}"
-    with subprocess.Popen([sys.executable, "-m", "server", "serve", *options]) as server:
+    with subprocess.Popen([sys.executable, "-m", "sterna", "serve", *options]) as server:
         try:
             wait_until_ready(url, server)
             yield url

@@ -11,9 +11,9 @@ import openai
 import pytest
 from fastapi import FastAPI
 
-from engine import AsyncEngine
-from server.http.dependencies import Services
-from server.settings import Settings
+from sterna.engine import AsyncEngine
+from sterna.server.http.dependencies import Services
+from sterna.server.settings import Settings
 from tests.server.scripted import (
     ScriptedModel,
     make_app,

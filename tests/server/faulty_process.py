@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from engine import AsyncEngine
-from engine.requests.batch import BatchEntry, SampledToken
-from server import checkpoint
-from server.__main__ import main
+from sterna.engine import AsyncEngine
+from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.server import checkpoint
+from sterna.server.__main__ import main
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, ids_of, make_engine
 
 

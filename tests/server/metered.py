@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from engine import AsyncEngine, EnergyAccounting, EnergyMeter
-from engine.energy.metered_runner import MeteredRunner
-from engine.energy.operations import OperationCosts, OperationCounter
-from engine.energy.rapl import RaplSource
+from sterna.engine import AsyncEngine, EnergyAccounting, EnergyMeter
+from sterna.engine.energy.metered_runner import MeteredRunner
+from sterna.engine.energy.operations import OperationCosts, OperationCounter
+from sterna.engine.energy.rapl import RaplSource
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.scripted import ScriptedModel, make_engine
 

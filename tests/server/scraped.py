@@ -1,6 +1,6 @@
 """One sample of an app's metrics, as a scrape would read it."""
 
-from server.http.dependencies import Services
+from sterna.server.http.dependencies import Services
 
 MODEL_LABELS = {"model_name": "scripted", "engine": "0"}
 

@@ -12,18 +12,18 @@ from tempfile import TemporaryDirectory
 from fastapi import FastAPI
 from tokenizers import Tokenizer as Encoder
 
-from engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
-from engine.core import EngineCore, Runner
-from engine.facts import Footprint
-from engine.requests.batch import BatchEntry, SampledToken
-from engine.requests.request import Request
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
-from engine.synth.tokenizer import special_tokens, write_tokenizer
-from server.app import create_app
-from server.generation.sampling import SamplingDefaults
-from server.settings import Settings
-from server.text.tokenizer import Tokenizer
+from sterna.engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
+from sterna.engine.core import EngineCore, Runner
+from sterna.engine.facts import Footprint
+from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.request import Request
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
+from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
+from sterna.server.app import create_app
+from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.settings import Settings
+from sterna.server.text.tokenizer import Tokenizer
 
 VOCAB_SIZE = 320
 SPECIAL = special_tokens(VOCAB_SIZE)

@@ -9,8 +9,8 @@ import openai
 import uvicorn
 from fastapi import FastAPI
 
-from server.commands.serve import load_app
-from server.settings import Settings
+from sterna.server.commands.serve import load_app
+from sterna.server.settings import Settings
 from tests.server.scripted import CLOCKS, LIMIT_SECONDS, NEVER_SECONDS
 
 CLIENT_SECONDS = 600.0  # on a busy machine

@@ -13,9 +13,9 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 
-from engine import CheckpointError
-from server import checkpoint
-from server.settings import Settings
+from sterna.engine import CheckpointError
+from sterna.server import checkpoint
+from sterna.server.settings import Settings
 
 RESPONSE: Any = httpx.Response(404, request=httpx.Request("GET", "http://hub/api"))
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from server.schemas.body import Body
-from server.schemas.chat_completions import ChatCompletionRequest
-from server.schemas.completions import CompletionRequest
-from server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
-from server.settings import Settings
+from sterna.server.schemas.body import Body
+from sterna.server.schemas.chat_completions import ChatCompletionRequest
+from sterna.server.schemas.completions import CompletionRequest
+from sterna.server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
+from sterna.server.settings import Settings
 from tests.server.scripted import MAX_CONTEXT, VOCAB_SIZE, make_settings
 
 CHAT = "/v1/chat/completions"

@@ -17,11 +17,11 @@ from typing import Any, get_args
 
 import pytest
 
-from server.schemas.body import Body
-from server.schemas.chat_completions import ChatCompletionRequest
-from server.schemas.completions import CompletionRequest
-from server.schemas.messages import MessagesRequest
-from server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
+from sterna.server.schemas.body import Body
+from sterna.server.schemas.chat_completions import ChatCompletionRequest
+from sterna.server.schemas.completions import CompletionRequest
+from sterna.server.schemas.messages import MessagesRequest
+from sterna.server.schemas.tokenize import DetokenizeRequest, TokenizeRequest
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/http-api.md").read_text()
 SHARED = "Both generation endpoints"

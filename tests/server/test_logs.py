@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from server.logs import JsonFormatter, TextFormatter
+from sterna.server.logs import JsonFormatter, TextFormatter
 
 
 def record(**extra: object) -> logging.LogRecord:

@@ -7,11 +7,11 @@ from shutil import copy
 
 import pytest
 
-from engine import AsyncEngine
-from server.__main__ import main
-from server.checkpoint import BUILTIN_FOLDER
-from server.commands import serve
-from server.commands.serve import GROUPS
+from sterna.engine import AsyncEngine
+from sterna.server.__main__ import main
+from sterna.server.checkpoint import BUILTIN_FOLDER
+from sterna.server.commands import serve
+from sterna.server.commands.serve import GROUPS
 from tests.server.scripted import make_folder
 
 
@@ -28,7 +28,7 @@ from tests.server.scripted import make_folder
 def test_an_error_is_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     if "--threads" not in arguments:
         monkeypatch.delattr(serve, "answered_while_loading")  # told before the server listens
     assert main(arguments) == 2
@@ -53,7 +53,7 @@ def test_a_folder_that_is_no_checkpoint_is_told_before_the_server_listens(
     config: str | None,
     reason: str,
 ) -> None:
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(serve, "answered_while_loading")
     path = tmp_path / "config.json"
     if config is not None:
@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_checkpoint_is_told_before_the_server_listens(
 def test_a_missing_tokenizer_is_told_before_anything_listens(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(serve, "answered_while_loading")
     copy(BUILTIN_FOLDER / "config.json", tmp_path)
     assert main(["serve", "--port", "0", str(tmp_path)]) == 2
@@ -78,7 +78,7 @@ def test_a_missing_tokenizer_is_told_before_anything_listens(
 def test_bad_sampling_defaults_are_told_before_weights_are_loaded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(AsyncEngine, "load")
     make_folder(tmp_path)
     copy(BUILTIN_FOLDER / "config.json", tmp_path)
@@ -90,7 +90,7 @@ def test_bad_sampling_defaults_are_told_before_weights_are_loaded(
 def test_an_address_that_cannot_be_had_is_told_before_weights_are_loaded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     monkeypatch.delattr(AsyncEngine, "load")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -133,7 +133,7 @@ def test_an_unknown_option_is_told_by_its_own_command(
 def test_an_error_of_the_engine_names_options(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     assert main(["serve", "--port", "0", "--max-batch-tokens", "8"]) == 2
     error = capsys.readouterr().err
     assert "--max-batch-requests (64) must not exceed --max-batch-tokens (8)" in error

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import ConfigError
-from server.settings import Settings, option, variable
+from sterna.engine import ConfigError
+from sterna.server.settings import Settings, option, variable
 
 
 def test_an_option_wins_over_a_variable_over_a_default() -> None:

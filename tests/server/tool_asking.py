@@ -11,7 +11,7 @@ from openai.types.chat import (
     ChatCompletionToolUnionParam,
 )
 
-from server.checkpoint import BUILTIN_NAME
+from sterna.server.checkpoint import BUILTIN_NAME
 
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is a river?"}]
 WEATHER = {

@@ -6,7 +6,7 @@ Each of them may be held up for seconds at its worst moment, on a machine that i
 import asyncio
 from collections.abc import Callable
 
-from engine import AsyncEngine, EngineStats
+from sterna.engine import AsyncEngine, EngineStats
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
 
 

@@ -6,9 +6,9 @@ from random import Random
 import numpy as np
 from tokenizers import Tokenizer
 
-from engine import Matcher
-from server.checkpoint import BUILTIN_FOLDER
-from server.constraints.matchers import Vocabulary
+from sterna.engine import Matcher
+from sterna.server.checkpoint import BUILTIN_FOLDER
+from sterna.server.constraints.matchers import Vocabulary
 
 PATH = BUILTIN_FOLDER / "tokenizer.json"
 ENCODER = Tokenizer.from_file(str(PATH))

@@ -32,7 +32,7 @@ class ServerProcess:
         options = [f"--{name}={value}" for name, value in settings.items()]
         options.append(f"--cache-dir={folder / 'cache'}")
         with self.log_path.open("wb") as log:
-            command = [sys.executable, "-m", "server", "serve", *options]
+            command = [sys.executable, "-m", "sterna", "serve", *options]
             self._process = subprocess.Popen(command, stderr=log)
         self.url = self._wait_for_url()
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine import AsyncEngine, EngineConfig, SamplingParams
+from sterna.engine import AsyncEngine, EngineConfig, SamplingParams
 
 FOLDER = Path(__file__).parents[2] / "server" / "builtin_model"
 MAX_BYTES = 12_000_000

@@ -8,10 +8,10 @@ the head is ternary and rounds its own input to int8. Records operations; comput
 import torch
 from torch import Tensor
 
-from engine.config import HeadType
-from engine.kernels import AttentionShape, KVDtype, Program, Rows
-from engine.model.config import ModelConfig
-from engine.model.weights import LayerWeights, ModelWeights
+from sterna.engine.config import HeadType
+from sterna.engine.kernels import AttentionShape, KVDtype, Program, Rows
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 
 def record(program: Program, weights: ModelWeights, head: HeadType = "int8") -> None:

@@ -16,11 +16,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.errors import CheckpointError
-from engine.model.config import CONFIG_FILE, ModelConfig
-from engine.model.sources.json_object import JsonObject
-from engine.model.sources.safetensors_file import SafetensorsFile
-from engine.model.tensor_names import EMBEDDING, HEAD, expected_tensors
+from sterna.engine.errors import CheckpointError
+from sterna.engine.model.config import CONFIG_FILE, ModelConfig
+from sterna.engine.model.sources.json_object import JsonObject
+from sterna.engine.model.sources.safetensors_file import SafetensorsFile
+from sterna.engine.model.tensor_names import EMBEDDING, HEAD, expected_tensors
 
 WEIGHTS_FILE: Final = "model.safetensors"
 INDEX_FILE: Final = "model.safetensors.index.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from engine.errors import CheckpointError
+from sterna.engine.errors import CheckpointError
 
 _MAX_SHOWN = 60  # characters of a found value
 

@@ -8,7 +8,7 @@ does not.
 from enum import StrEnum
 from typing import Final
 
-from engine.model.sources.json_object import JsonObject
+from sterna.engine.model.sources.json_object import JsonObject
 
 # Modules that are never ternary here, so naming them as not to be converted changes nothing.
 _KEPT_IN_FULL: Final = frozenset({"lm_head", "embed_tokens", "model.embed_tokens"})

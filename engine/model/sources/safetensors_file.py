@@ -17,9 +17,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.errors import CheckpointError
-from engine.model.sources.json_object import one_line, parse_object, shown
-from engine.model.sources.mapped_file import map_file, view_at
+from sterna.engine.errors import CheckpointError
+from sterna.engine.model.sources.json_object import one_line, parse_object, shown
+from sterna.engine.model.sources.mapped_file import map_file, view_at
 
 _MAX_HEADER_BYTES: Final = 100_000_000  # as the safetensors library has it
 _NUM_SAMPLES: Final = 256

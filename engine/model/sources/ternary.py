@@ -5,8 +5,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from engine.model.sources.folder import Checkpoint
-from engine.model.sources.quantization import WeightForm
+from sterna.engine.model.sources.folder import Checkpoint
+from sterna.engine.model.sources.quantization import WeightForm
 
 _MIN_ABSMEAN: Final = 1e-5
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.bench import limits
-from engine.bench.kernels import TOKEN_COUNTS, bench_kernels
-from engine.errors import ConfigError
+from sterna.engine.bench import limits
+from sterna.engine.bench.kernels import TOKEN_COUNTS, bench_kernels
+from sterna.engine.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

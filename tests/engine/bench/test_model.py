@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.bench import limits
-from engine.bench.energy import EnergyProbe, WorkEnergy, joules_per_token
-from engine.bench.model import BATCH_SIZES, bench_model
-from engine.bench.stepper import Stepper
-from engine.config import EngineConfig
-from engine.energy.meter import EnergyMeter
-from engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.bench import limits
+from sterna.engine.bench.energy import EnergyProbe, WorkEnergy, joules_per_token
+from sterna.engine.bench.model import BATCH_SIZES, bench_model
+from sterna.engine.bench.stepper import Stepper
+from sterna.engine.config import EngineConfig
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.synth.checkpoint import synthesize_checkpoint
 from tests.engine.energy.powercap import FakePowercap
 from tests.engine.energy.sources import FakeSource
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from engine.constraints.guide import Guide
-from engine.constraints.mask_pool import MaskPool
-from engine.core import NOT_FINITE, EngineCore
-from engine.errors import ConstraintError, GenerationError
-from engine.execution.model_runner import ModelRunner
-from engine.facts import Footprint
-from engine.kernels import CACHE_TOKENS, Program, create_program
-from engine.model.families.bitnet import attention_shape, record
-from engine.requests.outputs import RequestFailed, TokenOutput
-from engine.requests.request import FinishReason, Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.core import NOT_FINITE, EngineCore
+from sterna.engine.errors import ConstraintError, GenerationError
+from sterna.engine.execution.model_runner import ModelRunner
+from sterna.engine.facts import Footprint
+from sterna.engine.kernels import CACHE_TOKENS, Program, create_program
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.requests.outputs import RequestFailed, TokenOutput
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.matchers import Rule, broken, even
 from tests.engine.random_weights import Shape, random_weights
 

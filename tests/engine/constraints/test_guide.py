@@ -6,9 +6,9 @@ from threading import Event, get_ident
 
 import pytest
 
-from engine.constraints.guide import Guide
-from engine.constraints.mask_pool import MaskPool
-from engine.errors import ConstraintError, GenerationError
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.errors import ConstraintError, GenerationError
 from tests.engine.matchers import Rule, RuleMatcher, broken, even
 
 VOCAB_SIZE = 70  # three words, not all of the last

@@ -7,8 +7,8 @@ from threading import Event, Thread, current_thread
 
 import pytest
 
-from engine.constraints.mask_pool import MaskPool
-from engine.errors import ConstraintError, GenerationError
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.errors import ConstraintError, GenerationError
 
 LIMIT_SECONDS = 60.0  # for a test that hangs; none needs a fraction of it
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from engine.energy.source import Scope, SourceError
+from sterna.engine.energy.source import Scope, SourceError
 
 
 class FakeSource:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.energy.arithmetic import ENERGIES, ArithmeticModel
-from engine.energy.operations import Operations
+from sterna.engine.energy.arithmetic import ENERGIES, ArithmeticModel
+from sterna.engine.energy.operations import Operations
 
 TOKENS = 512  # of the pass that the table is about
 

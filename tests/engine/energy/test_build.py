@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from engine.config import EngineConfig
-from engine.energy.build import build_meter
-from engine.energy.report import SourceStatus
+from sterna.engine.config import EngineConfig
+from sterna.engine.energy.build import build_meter
+from sterna.engine.energy.report import SourceStatus
 from tests.engine.energy.powercap import FakePowercap
 
 

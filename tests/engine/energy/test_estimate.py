@@ -1,4 +1,4 @@
-from engine.energy.estimate import EstimateSource
+from sterna.engine.energy.estimate import EstimateSource
 
 
 def test_the_estimate_is_idle_power_and_the_share_of_the_rest() -> None:

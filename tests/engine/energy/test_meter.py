@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from engine.energy.meter import EnergyMeter
-from engine.energy.report import DomainEnergy
-from engine.energy.track import PATIENCE_SECONDS
-from engine.requests.batch import BatchEntry
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.energy.report import DomainEnergy
+from sterna.engine.energy.track import PATIENCE_SECONDS
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.request import Request, SamplingParams
 from tests.engine.energy.sources import FakeSource
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from engine.energy import nvml
-from engine.energy.nvml import NvmlSource
-from engine.energy.source import SourceError
+from sterna.engine.energy import nvml
+from sterna.engine.energy.nvml import NvmlSource
+from sterna.engine.energy.source import SourceError
 
 
 class NVMLError(Exception):

@@ -1,8 +1,8 @@
 import pytest
 
-from engine.energy.operations import OperationCosts, OperationCounter, Operations
-from engine.requests.batch import BatchEntry
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.energy.operations import OperationCosts, OperationCounter, Operations
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.request import Request, SamplingParams
 
 COSTS = OperationCosts(linear_per_token=100, head_per_row=1000, attention_per_context_token=10)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engine.energy.rapl import RaplSource
-from engine.energy.source import SourceError
+from sterna.engine.energy.rapl import RaplSource
+from sterna.engine.energy.source import SourceError
 from tests.engine.energy.powercap import RANGE_UJ, FakePowercap
 
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from engine.energy.meter import EnergyMeter
-from engine.energy.sampler import EnergySampler
+from sterna.engine.energy.meter import EnergyMeter
+from sterna.engine.energy.sampler import EnergySampler
 from tests.engine.energy.sources import FakeSource
 
 LIMIT_SECONDS = 60.0

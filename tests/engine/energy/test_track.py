@@ -1,6 +1,6 @@
 import pytest
 
-from engine.energy.track import PATIENCE_SECONDS, Track, TrackState
+from sterna.engine.energy.track import PATIENCE_SECONDS, Track, TrackState
 from tests.engine.energy.sources import FakeSource
 
 

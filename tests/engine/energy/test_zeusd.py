@@ -15,9 +15,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from engine.energy import zeusd
-from engine.energy.source import SourceError
-from engine.energy.zeusd import ZeusdSource
+from sterna.engine.energy import zeusd
+from sterna.engine.energy.source import SourceError
+from sterna.engine.energy.zeusd import ZeusdSource
 
 ANSWER = {
     "0": {"cpu_energy_uj": 2_000_000, "dram_energy_uj": 500_000},

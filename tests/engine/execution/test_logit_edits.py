@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.constraints.guide import Guide
-from engine.constraints.mask_pool import MaskPool
-from engine.execution.logit_edits import edit_logits
-from engine.kernels import BANNED
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.execution.logit_edits import edit_logits
+from sterna.engine.kernels import BANNED
+from sterna.engine.requests.request import Request, SamplingParams
 from tests.engine.matchers import Rule, even
 
 VOCAB_SIZE = 77

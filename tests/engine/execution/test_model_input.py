@@ -2,10 +2,10 @@ from array import array
 
 import numpy as np
 
-from engine.execution.model_input import build_step
-from engine.kernels import Step
-from engine.requests.batch import BatchEntry
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.execution.model_input import build_step
+from sterna.engine.kernels import Step
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.request import Request, SamplingParams
 
 
 def make_request(token_ids: list[int], num_computed: int, blocks: list[int]) -> Request:

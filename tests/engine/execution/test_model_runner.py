@@ -5,15 +5,15 @@ from math import inf
 
 import pytest
 
-from engine.core import EngineCore
-from engine.execution.model_runner import ModelRunner
-from engine.facts import Footprint
-from engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas
-from engine.model.families.bitnet import attention_shape, record
-from engine.requests.outputs import RequestFailed, TokenOutput
-from engine.requests.request import Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.core import EngineCore
+from sterna.engine.execution.model_runner import ModelRunner
+from sterna.engine.facts import Footprint
+from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.requests.outputs import RequestFailed, TokenOutput
+from sterna.engine.requests.request import Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.random_weights import Shape, random_weights
 
 NUM_BLOCKS = 6

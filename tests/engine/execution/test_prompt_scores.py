@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from engine.core import EngineCore
-from engine.execution.model_runner import ModelRunner
-from engine.facts import Footprint
-from engine.kernels import CACHE_TOKENS, Program, create_program
-from engine.model.families.bitnet import attention_shape, record
-from engine.requests.logprobs import PromptLogprob
-from engine.requests.outputs import TokenOutput
-from engine.requests.request import FinishReason, Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.core import EngineCore
+from sterna.engine.execution.model_runner import ModelRunner
+from sterna.engine.facts import Footprint
+from sterna.engine.kernels import CACHE_TOKENS, Program, create_program
+from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.requests.logprobs import PromptLogprob
+from sterna.engine.requests.outputs import TokenOutput
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.kernels.steps import plain_step
 from tests.engine.random_weights import Shape, random_weights
 

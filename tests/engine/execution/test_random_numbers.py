@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from engine.execution.random_numbers import build_sampling, uniform
-from engine.requests.request import Request, SamplingParams
+from sterna.engine.execution.random_numbers import build_sampling, uniform
+from sterna.engine.requests.request import Request, SamplingParams
 
 
 def test_uniform_is_a_fixed_function_of_seed_and_index() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.constraints.guide import Guide
-from engine.constraints.mask_pool import MaskPool
-from engine.execution.row_sampler import sample_rows
-from engine.kernels import Program
-from engine.requests.batch import SampledToken
-from engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.constraints.guide import Guide
+from sterna.engine.constraints.mask_pool import MaskPool
+from sterna.engine.execution.row_sampler import sample_rows
+from sterna.engine.kernels import Program
+from sterna.engine.requests.batch import SampledToken
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.matchers import even
 

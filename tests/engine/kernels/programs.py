@@ -1,6 +1,6 @@
 """Every backend and instruction set that this machine can test, behind one constructor."""
 
-from engine.kernels import AttentionShape, NativeProgram, ReferenceProgram, supported_isas
+from sterna.engine.kernels import AttentionShape, NativeProgram, ReferenceProgram, supported_isas
 
 AnyProgram = NativeProgram | ReferenceProgram
 

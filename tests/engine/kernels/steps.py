@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.kernels import CACHE_TOKENS, Step
+from sterna.engine.kernels import CACHE_TOKENS, Step
 
 
 def plain_step(num_tokens: int) -> Step:

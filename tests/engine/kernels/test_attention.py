@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.kernels import AttentionShape, KVDtype, ReferenceProgram, Step
-from engine.model.families.bitnet import rotary_tables
+from sterna.engine.kernels import AttentionShape, KVDtype, ReferenceProgram, Step
+from sterna.engine.model.families.bitnet import rotary_tables
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import request_step
 

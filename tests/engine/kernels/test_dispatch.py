@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.kernels import AttentionShape, create_program, supported_isas
+from sterna.engine.kernels import AttentionShape, create_program, supported_isas
 
 FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},

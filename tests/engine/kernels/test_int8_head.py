@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.kernels import Sampling, pack_int8_table
-from engine.kernels.step import Floats
+from sterna.engine.kernels import Sampling, pack_int8_table
+from sterna.engine.kernels.step import Floats
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import plain_step
 

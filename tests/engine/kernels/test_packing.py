@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.kernels.packing import PackedTernary, codes_shape, pack_ternary, unpack_ternary
+from sterna.engine.kernels.packing import PackedTernary, codes_shape, pack_ternary, unpack_ternary
 
 ZEROS = int("11111", 3)  # a byte of five zero weights
 

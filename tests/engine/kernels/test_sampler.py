@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.kernels import BANNED, Sampling
+from sterna.engine.kernels import BANNED, Sampling
 from tests.engine.kernels.programs import BACKENDS, make_program
 
 NATIVE = BACKENDS[1:]

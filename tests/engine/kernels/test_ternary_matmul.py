@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.kernels import PackedTernary, pack_ternary, reference
+from sterna.engine.kernels import PackedTernary, pack_ternary, reference
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import plain_step
 

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from engine.machine import cgroup
+from sterna.engine.machine import cgroup
 from tests.engine.file_tree import write_tree
 
 TOP = "sys/fs/cgroup"

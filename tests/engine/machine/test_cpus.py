@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ConfigError
-from engine.machine.cpus import choose_num_threads, default_num_threads
+from sterna.engine.errors import ConfigError
+from sterna.engine.machine.cpus import choose_num_threads, default_num_threads
 from tests.engine.file_tree import write_tree
 
 TOP = "sys/fs/cgroup"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import EngineConfig
-from engine.errors import ConfigError
-from engine.machine.memory import (
+from sterna.engine.config import EngineConfig
+from sterna.engine.errors import ConfigError
+from sterna.engine.machine.memory import (
     BlockSize,
     free_memory_bytes,
     num_cache_blocks,

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from engine.machine.process_memory import ProcessMemory
+from sterna.engine.machine.process_memory import ProcessMemory
 from tests.engine.file_tree import write_tree
 
 STATUS = (

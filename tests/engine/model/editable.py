@@ -8,7 +8,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.synth.checkpoint import synthesize_checkpoint
 
 Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
 Q_SCALE = "model.layers.0.self_attn.q_proj.weight_scale"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.errors import CheckpointError
-from engine.model.config import ModelConfig, read_model_config
-from engine.model.sources.quantization import WeightForm
+from sterna.engine.errors import CheckpointError
+from sterna.engine.model.config import ModelConfig, read_model_config
+from sterna.engine.model.sources.quantization import WeightForm
 
 VERSION_5: dict[str, Any] = {
     "architectures": ["BitNetForCausalLM"],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.model.packed_cache import PackedCache, Store
+from sterna.engine.model.packed_cache import PackedCache, Store
 
 SHAPES = {
     "codes": (torch.uint8, (3, 5, 64)),

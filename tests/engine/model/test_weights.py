@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from transformers.integrations.bitnet import unpack_weights
 
-from engine.kernels.packing import PackedTernary, unpack_ternary
-from engine.model.weights import ModelWeights, load_weights
-from engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.kernels.packing import PackedTernary, unpack_ternary
+from sterna.engine.model.weights import ModelWeights, load_weights
+from sterna.engine.synth.checkpoint import synthesize_checkpoint
 from tests.engine.model.editable import Q_PROJ, EditableCheckpoint
 from tests.tiny_model import VARIANTS, reference_model, round_master, write_checkpoint
 

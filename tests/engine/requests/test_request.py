@@ -2,8 +2,8 @@ from math import inf, nan
 
 import pytest
 
-from engine.errors import RequestError
-from engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.errors import RequestError
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 
 
 def test_request_finishes_at_max_tokens() -> None:

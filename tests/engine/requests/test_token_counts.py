@@ -1,4 +1,4 @@
-from engine.requests.token_counts import TokenCounts
+from sterna.engine.requests.token_counts import TokenCounts
 
 
 def test_each_token_is_there_once_with_its_count_in_the_output() -> None:

@@ -1,4 +1,4 @@
-from engine.scheduling.block_pool import BlockPool
+from sterna.engine.scheduling.block_pool import BlockPool
 
 
 def test_blocks_are_handed_out_in_order_and_reused_oldest_first() -> None:

@@ -1,5 +1,5 @@
-from engine.requests.request import Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
+from sterna.engine.requests.request import Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
 
 
 def make_request(*token_ids: int) -> Request:

@@ -1,7 +1,7 @@
 import random
 
-from engine.requests.request import Request, SamplingParams
-from engine.scheduling.ranked_requests import RankedRequests
+from sterna.engine.requests.request import Request, SamplingParams
+from sterna.engine.scheduling.ranked_requests import RankedRequests
 
 
 def test_requests_stay_in_order_whatever_comes_and_goes() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
-from engine.requests.batch import BatchEntry
-from engine.requests.request import FinishReason, Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import SECONDS_PER_LEVEL, Scheduler
+from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import SECONDS_PER_LEVEL, Scheduler
 
 
 def make_request(name: str, num_tokens: int, max_tokens: int = 8, priority: int = 0) -> Request:

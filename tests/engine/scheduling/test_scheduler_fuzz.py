@@ -6,12 +6,12 @@ from itertools import count
 
 import pytest
 
-from engine.core import EngineCore
-from engine.facts import Footprint
-from engine.requests.outputs import EngineStats, TokenOutput
-from engine.requests.request import FinishReason, Request, SamplingParams
-from engine.scheduling.kv_cache import KVCache
-from engine.scheduling.scheduler import Scheduler
+from sterna.engine.core import EngineCore
+from sterna.engine.facts import Footprint
+from sterna.engine.requests.outputs import EngineStats, TokenOutput
+from sterna.engine.requests.request import FinishReason, Request, SamplingParams
+from sterna.engine.scheduling.kv_cache import KVCache
+from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.hash_model import VOCAB_SIZE, HashModel, expected_output
 
 MAX_CONTEXT = 24

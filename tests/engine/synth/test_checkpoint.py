@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from engine.errors import ConfigError
-from engine.model.weights import load_weights
-from engine.synth.checkpoint import SHAPES, shape_config, synthesize_checkpoint
+from sterna.engine.errors import ConfigError
+from sterna.engine.model.weights import load_weights
+from sterna.engine.synth.checkpoint import SHAPES, shape_config, synthesize_checkpoint
 from tests.tiny_model import reference_model
 
 

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from engine.synth.tokenizer import MIN_VOCAB_SIZE, special_tokens, write_tokenizer
+from sterna.engine.synth.tokenizer import MIN_VOCAB_SIZE, special_tokens, write_tokenizer
 
 # no words at all; a few; words of three syllables too; special tokens as Llama 3 has them
 SIZES = (MIN_VOCAB_SIZE, 301, 20_000, 128_256)

@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from engine import AsyncEngine
+from sterna.engine import AsyncEngine
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
@@ -143,7 +143,7 @@ async def test_the_log_has_the_share(
     model: ScriptedModel,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "server.http.middleware")
+    caplog.set_level(logging.INFO, "sterna.server.http.middleware")
     burn(tree, model, 2)
     await client.post(TEXT, json=BODIES[TEXT])
     (record,) = [r for r in caplog.records if r.getMessage() == "request"]
@@ -155,7 +155,7 @@ async def test_the_log_has_the_share(
 async def test_the_log_has_none_where_nothing_is_measured(
     client: httpx.AsyncClient, tree: FakePowercap, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "server.http.middleware")
+    caplog.set_level(logging.INFO, "sterna.server.http.middleware")
     tree.remove(PACKAGE)
     await client.post(TEXT, json=BODIES[TEXT])
     (record,) = [r for r in caplog.records if r.getMessage() == "request"]

@@ -4,10 +4,10 @@ from math import inf
 
 from tokenizers import Tokenizer, decoders, models
 
-from engine import PromptLogprob, TokenLogprob
-from server.answers.logprobs import LogprobWriter
-from server.generation.text_delta import TextDelta, TextToken
-from server.text.vocabulary import Vocabulary
+from sterna.engine import PromptLogprob, TokenLogprob
+from sterna.server.answers.logprobs import LogprobWriter
+from sterna.server.generation.text_delta import TextDelta, TextToken
+from sterna.server.text.vocabulary import Vocabulary
 from tests.server.scripted import ids_of, tokenizer
 
 A, B, C = ids_of("abc")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine import AsyncEngine
-from server.bench.energy import EnergyReading, LoadEnergy, energy_between
-from server.bench.http import HttpPlan, measure
+from sterna.engine import AsyncEngine
+from sterna.server.bench.energy import EnergyReading, LoadEnergy, energy_between
+from sterna.server.bench.http import HttpPlan, measure
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.bench.peer import Peer
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree

@@ -3,9 +3,9 @@
 import pytest
 from fastapi import FastAPI
 
-from engine import AsyncEngine
-from server.bench.http import HttpPlan, measure
-from server.bench.report import ratios
+from sterna.engine import AsyncEngine
+from sterna.server.bench.http import HttpPlan, measure
+from sterna.server.bench.report import ratios
 from tests.server.bench.peer import Peer
 from tests.server.scripted import ScriptedModel, babbles
 from tests.server.serving import serve

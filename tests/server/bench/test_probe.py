@@ -3,9 +3,9 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from engine import ConfigError
-from server.bench.endpoint import CHAT_COMPLETIONS, Endpoint
-from server.bench.probe import find_endpoint
+from sterna.engine import ConfigError
+from sterna.server.bench.endpoint import CHAT_COMPLETIONS, Endpoint
+from sterna.server.bench.probe import find_endpoint
 from tests.server.bench.peer import CHAT_LINES, Peer
 from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import serve

@@ -3,8 +3,8 @@ from random import Random
 import httpx
 import pytest
 
-from server.bench.endpoint import COMPLETIONS, Endpoint
-from server.bench.prompt import PromptWriter
+from sterna.server.bench.endpoint import COMPLETIONS, Endpoint
+from sterna.server.bench.prompt import PromptWriter
 from tests.server.bench.peer import Peer
 from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import serve

@@ -1,8 +1,8 @@
 import pytest
 
-from server.bench.load import Load
-from server.bench.report import LoadFigures, Objective, ratios
-from server.bench.trace import Trace
+from sterna.server.bench.load import Load
+from sterna.server.bench.report import LoadFigures, Objective, ratios
+from sterna.server.bench.trace import Trace
 
 URL = "http://here"
 

@@ -3,9 +3,9 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from server.bench.endpoint import CHAT_COMPLETIONS, COMPLETIONS, Endpoint
-from server.bench.stream import timed_request
-from server.bench.trace import Trace
+from sterna.server.bench.endpoint import CHAT_COMPLETIONS, COMPLETIONS, Endpoint
+from sterna.server.bench.stream import timed_request
+from sterna.server.bench.trace import Trace
 from tests.server.bench.peer import CHAT_LINES, COMPLETION_LINES, Peer
 from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import serve

@@ -17,7 +17,7 @@ from anthropic.types import (
     ToolUseBlock,
 )
 
-from server.checkpoint import BUILTIN_NAME
+from sterna.server.checkpoint import BUILTIN_NAME
 from tests.server.scripted import LIMIT_SECONDS
 
 GREEDY = {"temperature": 0}  # the client has no such argument any more

@@ -13,14 +13,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from server.__main__ import main
-from server.commands import serve
-from server.http.listener import Server
-from server.settings import Settings
+from sterna.server.__main__ import main
+from sterna.server.commands import serve
+from sterna.server.http.listener import Server
+from sterna.server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel
 from tests.tiny_model import VARIANTS, write_checkpoint
 
-COMMAND = [sys.executable, "-m", "server", "serve"]
+COMMAND = [sys.executable, "-m", "sterna", "serve"]
 OPTIONS = ["--port=0", "--threads=1", "--kv-cache-tokens=2048", "--shutdown-seconds=3600"]
 BODY = {"model": "tiny", "prompt": "Once", "stream": True, "max_tokens": 400, "ignore_eos": True}
 
@@ -57,7 +57,7 @@ def test_a_signal_lets_a_stream_end(process: "subprocess.Popen[str]") -> None:
             assert last == "data: [DONE]"
     assert process.wait(LIMIT_SECONDS) == 0
     assert process.stderr
-    assert process.stderr.read().endswith("server.http.listener: stopped\n")
+    assert process.stderr.read().endswith("sterna.server.http.listener: stopped\n")
 
 
 async def test_a_dead_engine_ends_the_server(
@@ -85,7 +85,7 @@ def test_no_collection_walks_through_what_is_loaded(
 ) -> None:
     """It would stop every thread for a quarter of a second."""
     while_serving: list[int] = []
-    monkeypatch.setattr("server.logs.configure", lambda level, form: None)
+    monkeypatch.setattr("sterna.server.logs.configure", lambda level, form: None)
     monkeypatch.setattr(serve, "load_app", lambda given: (app, settings))
     monkeypatch.setattr(Server, "run", lambda server: while_serving.append(gc.get_freeze_count()))
     assert main(["serve", "--port", "0"]) == 0

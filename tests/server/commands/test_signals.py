@@ -2,7 +2,7 @@ import signal
 import subprocess
 import sys
 
-from server.commands.signals import ended_by_sigterm
+from sterna.server.commands.signals import ended_by_sigterm
 
 LOADING = """
 import signal

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import EngineConfig
-from engine.load import load_engine
-from server.__main__ import main
+from sterna.engine import EngineConfig
+from sterna.engine.load import load_engine
+from sterna.server.__main__ import main
 
 
 def test_writes_a_checkpoint_that_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import Constraint
-from server.constraints.compiler import CompileLimits, ConstraintCompiler
-from server.constraints.grammars import ConstraintSpec, JsonSchema, Regex
-from server.errors import InvalidRequestError
+from sterna.engine import Constraint
+from sterna.server.constraints.compiler import CompileLimits, ConstraintCompiler
+from sterna.server.constraints.grammars import ConstraintSpec, JsonSchema, Regex
+from sterna.server.errors import InvalidRequestError
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, make_folder
 
 LIMIT_BYTES = 64 << 10

@@ -11,10 +11,10 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from server.checkpoint import BUILTIN_NAME, resolve
-from server.commands.serve import engine_config
-from server.settings import Settings
-from server.text.tokenizer import Tokenizer
+from sterna.server.checkpoint import BUILTIN_NAME, resolve
+from sterna.server.commands.serve import engine_config
+from sterna.server.settings import Settings
+from sterna.server.text.tokenizer import Tokenizer
 
 GROWING = r"(.*a.{50}){20}"  # each character may begin anew: too many states after some
 MAX_TOKENS = 240

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.constraints.grammars import (
+from sterna.server.constraints.grammars import (
     MAX_PATTERN_BYTES,
     Choice,
     Grammar,
@@ -14,7 +14,7 @@ from server.constraints.grammars import (
     Regex,
     json_rule,
 )
-from server.constraints.matchers import Vocabulary
+from sterna.server.constraints.matchers import Vocabulary
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
 
 MARKED = r"""

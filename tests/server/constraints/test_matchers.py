@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import ConstraintError
-from server.constraints.grammars import Grammar, Regex
-from server.constraints.matchers import Vocabulary, one_line
+from sterna.engine import ConstraintError
+from sterna.server.constraints.grammars import Grammar, Regex
+from sterna.server.constraints.matchers import Vocabulary, one_line
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
 
 ENDS = {SPECIAL.end_of_text, SPECIAL.end_of_turn}

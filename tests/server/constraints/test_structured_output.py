@@ -15,7 +15,7 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from pydantic import BaseModel
 
-from server.checkpoint import BUILTIN_NAME
+from sterna.server.checkpoint import BUILTIN_NAME
 
 MESSAGES: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "Describe a fox as JSON, please."}

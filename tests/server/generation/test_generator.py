@@ -6,12 +6,12 @@ from time import monotonic
 
 import pytest
 
-from engine import AsyncEngine, GenerationError, SamplingParams
-from server.errors import UnavailableError
-from server.generation.generator import Outbox
-from server.generation.job import GenerationJob
-from server.generation.text_delta import TextDelta, collect
-from server.http.dependencies import Services
+from sterna.engine import AsyncEngine, GenerationError, SamplingParams
+from sterna.server.errors import UnavailableError
+from sterna.server.generation.generator import Outbox
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import TextDelta, collect
+from sterna.server.http.dependencies import Services
 from tests.server.scraped import value
 from tests.server.scripted import SPECIAL, ScriptedModel, babbles, ids_of
 from tests.server.waiting import is_empty, num_submitted, until

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.text.tokenizer import Tokenizer
+from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scripted import MAX_CONTEXT, tokenizer
 
 LONGEST = max(len(name.encode()) for name in tokenizer().get_vocab())

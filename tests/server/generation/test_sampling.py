@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine import CheckpointError, SamplingParams
-from server.generation.sampling import SamplingDefaults
-from server.schemas.common import SamplingFields
+from sterna.engine import CheckpointError, SamplingParams
+from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.schemas.common import SamplingFields
 
 
 def fields(**values: Any) -> SamplingFields:

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from engine import FinishReason, PromptLogprob, SamplingParams, TokenOutput
-from server.generation.job import GenerationJob
-from server.generation.text_delta import TextAssembler, TextDelta
-from server.text.echo import Echo
-from server.text.tokenizer import Tokenizer
+from sterna.engine import FinishReason, PromptLogprob, SamplingParams, TokenOutput
+from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.text_delta import TextAssembler, TextDelta
+from sterna.server.text.echo import Echo
+from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scripted import SPECIAL, ids_of, make_folder
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from server.errors import BusyError, InvalidRequestError
-from server.http import admission
-from server.http.admission import Admission
-from server.http.dependencies import Services
-from server.settings import Settings
+from sterna.server.errors import BusyError, InvalidRequestError
+from sterna.server.http import admission
+from sterna.server.http.admission import Admission
+from sterna.server.http.dependencies import Services
+from sterna.server.settings import Settings
 from tests.server.scraped import value
 from tests.server.scripted import MAX_CONTEXT, ScriptedModel, make_settings
 from tests.server.waiting import until

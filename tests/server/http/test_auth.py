@@ -11,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from engine import ConfigError
-from server.http import auth
-from server.http.auth import OPEN_PATHS, load_keys
-from server.routes.page import PATHS
-from server.settings import Settings
+from sterna.engine import ConfigError
+from sterna.server.http import auth
+from sterna.server.http.auth import OPEN_PATHS, load_keys
+from sterna.server.routes.page import PATHS
+from sterna.server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, make_settings
 
 KEYS = ("first-key", "second+key/=")

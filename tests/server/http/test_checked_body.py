@@ -5,8 +5,8 @@ import threading
 import httpx
 import pytest
 
-from server.http.checked_body import LARGE_BYTES
-from server.schemas import completions
+from sterna.server.http.checked_body import LARGE_BYTES
+from sterna.server.schemas import completions
 
 SMALL, LARGE = "x", "x" * LARGE_BYTES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.settings import Settings
+from sterna.server.settings import Settings
 from tests.server.scripted import make_settings
 
 PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "x-a"}

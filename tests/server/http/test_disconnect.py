@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from engine import AsyncEngine
-from server.http.dependencies import Services
+from sterna.engine import AsyncEngine
+from sterna.server.http.dependencies import Services
 from tests.server.scraped import value
 from tests.server.scripted import (
     BATCH_REQUESTS,

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.http.limits import MAX_HEADERS, MAX_NESTING, MAX_NODES, JsonShape
+from sterna.server.http.limits import MAX_HEADERS, MAX_NESTING, MAX_NODES, JsonShape
 
 TEXT = "/v1/completions"
 JSON = {"content-type": "application/json"}

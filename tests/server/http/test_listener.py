@@ -13,12 +13,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from engine import ConfigError
-from server.http import listener
-from server.http.dependencies import Services
-from server.http.limits import MAX_HEADER_BYTES
-from server.http.listener import Server, check_tls
-from server.settings import Settings
+from sterna.engine import ConfigError
+from sterna.server.http import listener
+from sterna.server.http.dependencies import Services
+from sterna.server.http.limits import MAX_HEADER_BYTES
+from sterna.server.http.listener import Server, check_tls
+from sterna.server.settings import Settings
 from tests.server.scripted import (
     LIMIT_SECONDS,
     NEVER_SECONDS,

@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.errors import UnavailableError
-from server.http.loading import answered_while_loading
-from server.settings import Settings
+from sterna.server.errors import UnavailableError
+from sterna.server.http.loading import answered_while_loading
+from sterna.server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, make_settings
 
 

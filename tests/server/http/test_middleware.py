@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message
 
-from server.http.dependencies import Services
-from server.settings import Settings
+from sterna.server.http.dependencies import Services
+from sterna.server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, make_settings
 from tests.server.waiting import until
 
@@ -45,7 +45,7 @@ async def test_streams_have_an_id_too(client: httpx.AsyncClient) -> None:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> dict[str, object]:
-    (record,) = [r for r in caplog.records if r.name == "server.http.middleware"]
+    (record,) = [r for r in caplog.records if r.name == "sterna.server.http.middleware"]
     fields: dict[str, object] = dict(record.__dict__["fields"])
     for name in ("seconds", "queue_seconds", "first_token_seconds"):
         seconds = fields.pop(name, 0.0)
@@ -58,11 +58,11 @@ async def test_a_request_is_logged_once_it_has_ended(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture, stream: bool
 ) -> None:
     """With its counts and times, and without a word of what was said."""
-    caplog.set_level(logging.INFO, "server.http.middleware")
+    caplog.set_level(logging.INFO, "sterna.server.http.middleware")
     body = BODY | {"stream": stream, "n": 2, "prompt": "Once upon a time"}
     await client.post("/v1/completions", json=body, headers={"x-request-id": "mine"})
     await client.get("/health/live")  # would drown the others
-    (record,) = [r for r in caplog.records if r.name == "server.http.middleware"]
+    (record,) = [r for r in caplog.records if r.name == "sterna.server.http.middleware"]
     times = [record.__dict__["fields"][f"{name}seconds"] for name in ("queue_", "first_token_", "")]
     assert 0 < times[0] <= times[1] <= times[2]
     assert logged(caplog) == {
@@ -76,7 +76,7 @@ async def test_a_request_is_logged_once_it_has_ended(
 async def test_a_stream_that_is_left_is_logged_with_what_it_cost(
     base_url: str, model: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "server.http.middleware")
+    caplog.set_level(logging.INFO, "sterna.server.http.middleware")
     model.is_open = False
     model.allow(5)
     async with httpx.AsyncClient(base_url=base_url, timeout=LIMIT_SECONDS) as client:
@@ -102,7 +102,7 @@ async def test_refusals_are_logged_and_have_an_id(
     client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture,
     method: str, url: str, content: bytes, status: int,
 ) -> None:  # fmt: skip
-    caplog.set_level(logging.INFO, "server.http.middleware")
+    caplog.set_level(logging.INFO, "sterna.server.http.middleware")
     headers = {"content-type": "application/json", "x-request-id": "mine"}
     response = await client.request(method, url, content=content, headers=headers)
     assert response.headers["x-request-id"] == "mine"

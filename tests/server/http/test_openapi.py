@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from server.settings import Settings
+from sterna.server.settings import Settings
 from tests.server.scripted import (
     LIMIT_SECONDS,
     ScriptedModel,

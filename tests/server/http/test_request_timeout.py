@@ -8,10 +8,10 @@ import httpx
 import openai
 import pytest
 
-from engine import AsyncEngine
-from server.generation import generator
-from server.http.dependencies import Services
-from server.settings import Settings
+from sterna.engine import AsyncEngine
+from sterna.server.generation import generator
+from sterna.server.http.dependencies import Services
+from sterna.server.settings import Settings
 from tests.server.scraped import value
 from tests.server.scripted import (
     BATCH_REQUESTS,

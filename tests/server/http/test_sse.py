@@ -11,8 +11,8 @@ from sse_starlette import ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message
 
-from engine import GenerationError
-from server.http.sse import DATA_EVENTS, DataEvents, event_stream
+from sterna.engine import GenerationError
+from sterna.server.http.sse import DATA_EVENTS, DataEvents, event_stream
 from tests.server.scripted import LIMIT_SECONDS, NEVER_SECONDS
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import httpx
 
-from engine import AsyncEngine
-from server.app import create_app
-from server.generation.sampling import SamplingDefaults
-from server.http.dependencies import Services
-from server.metrics.requests import FINISHED_REASONS
-from server.settings import Settings
-from server.text.tokenizer import Tokenizer
+from sterna.engine import AsyncEngine
+from sterna.server.app import create_app
+from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.http.dependencies import Services
+from sterna.server.metrics.requests import FINISHED_REASONS
+from sterna.server.settings import Settings
+from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scraped import value
 from tests.server.scripted import ScriptedModel, ids_of
 

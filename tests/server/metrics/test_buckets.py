@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from server.http.dependencies import Services
+from sterna.server.http.dependencies import Services
 from tests.server.scripted import MAX_CONTEXT
 
 FIRST_TOKEN = (

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from engine import AsyncEngine
-from server.http.dependencies import Services
+from sterna.engine import AsyncEngine
+from sterna.server.http.dependencies import Services
 from tests.engine.energy.powercap import FakePowercap
 from tests.server.metered import PACKAGE, make_metered_engine, make_tree
 from tests.server.scraped import value

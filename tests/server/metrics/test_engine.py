@@ -2,7 +2,7 @@ from importlib.metadata import version
 
 import httpx
 
-from server.http.dependencies import Services
+from sterna.server.http.dependencies import Services
 from tests.server.scraped import value
 
 BODY = {"model": "scripted", "prompt": "Once"}

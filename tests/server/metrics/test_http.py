@@ -1,6 +1,6 @@
 import httpx
 
-from server.http.dependencies import Services
+from sterna.server.http.dependencies import Services
 from tests.server.scraped import value
 
 ROUTE = "/v1/models/{model_id:path}"

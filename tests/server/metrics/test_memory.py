@@ -4,8 +4,8 @@ import resource
 import httpx
 import pytest
 
-from engine import ProcessMemory
-from server.http.dependencies import Services
+from sterna.engine import ProcessMemory
+from sterna.server.http.dependencies import Services
 from tests.server.scraped import value
 from tests.server.scripted import FOOTPRINT, NUM_BLOCKS, ScriptedModel
 from tests.server.waiting import step, until

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine import ArithmeticModel, AsyncEngine, TokenOutput, TokenTimes
-from server.metrics import Metrics, SequenceMeter, prompt
+from sterna.engine import ArithmeticModel, AsyncEngine, TokenOutput, TokenTimes
+from sterna.server.metrics import Metrics, SequenceMeter, prompt
 from tests.server.scraped import MODEL_LABELS
 
 QUEUED_AT, SCHEDULED_AT = 9.0, 11.0

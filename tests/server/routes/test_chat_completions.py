@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine import SamplingParams
+from sterna.engine import SamplingParams
 from tests.server.scripted import MAX_CONTEXT, SPECIAL, ScriptedModel, babbles, ids_of, says
 
 URL = "/v1/chat/completions"

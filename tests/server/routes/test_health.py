@@ -6,8 +6,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine import AsyncEngine
-from server.http.dependencies import Services
+from sterna.engine import AsyncEngine
+from sterna.server.http.dependencies import Services
 from tests.server.scripted import ScriptedModel, babbles
 from tests.server.waiting import num_submitted, step, until
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.settings import Settings
+from sterna.server.settings import Settings
 from tests.server.scripted import (
     MAX_CONTEXT,
     SPECIAL,

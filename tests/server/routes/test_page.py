@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from server.routes.page import FILES, FOLDER
+from sterna.server.routes.page import FILES, FOLDER
 
 LOCAL = re.compile(r'(?:src|href)="([^"#]+)"|(?:from|import) "\./([^"]+)"')
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.settings import Settings
+from sterna.server.settings import Settings
 from tests.server.scripted import MAX_CONTEXT, SPECIAL, VOCAB_SIZE, ids_of, make_settings
 from tests.server.test_errors import error_of
 

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from server.schemas.body import Body
-from server.schemas.chat_completions import ChatCompletionRequest
-from server.schemas.completions import CompletionRequest
-from server.schemas.messages import MessagesRequest
-from server.schemas.tokenize import DetokenizeRequest
+from sterna.server.schemas.body import Body
+from sterna.server.schemas.chat_completions import ChatCompletionRequest
+from sterna.server.schemas.completions import CompletionRequest
+from sterna.server.schemas.messages import MessagesRequest
+from sterna.server.schemas.tokenize import DetokenizeRequest
 
 WRONG: list[object] = [{}] * 1000
 TURN = {"role": "user", "content": "Hi"}

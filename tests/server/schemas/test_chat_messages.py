@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from server.schemas.chat_messages import Message, Messages, for_template
+from sterna.server.schemas.chat_messages import Message, Messages, for_template
 
 ADAPTER: TypeAdapter[list[Message]] = TypeAdapter(Messages)
 USER = {"role": "user", "content": "Hi"}

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from server.schemas.tools import MAX_SCHEMA_CHARACTERS, MAX_TOOLS, NO_PARAMETERS, ToolFields
+from sterna.server.schemas.tools import MAX_SCHEMA_CHARACTERS, MAX_TOOLS, NO_PARAMETERS, ToolFields
 
 
 def tool(name: str, **function: Any) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import CheckpointError
-from server.errors import InvalidRequestError
-from server.text.chat_template import ChatTemplate
-from server.tools.use import Tool
+from sterna.engine import CheckpointError
+from sterna.server.errors import InvalidRequestError
+from sterna.server.text.chat_template import ChatTemplate
+from sterna.server.tools.use import Tool
 
 USER = [{"role": "user", "content": "Hi"}]
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from tokenizers import Tokenizer, decoders, models
 
-from server.text.detokenizer import MAX_HELD_TOKENS, REPLACEMENT, Detokenizer, StopFinder
+from sterna.server.text.detokenizer import MAX_HELD_TOKENS, REPLACEMENT, Detokenizer, StopFinder
 from tests.server.scripted import ids_of, tokenizer
 
 FALLBACK = Tokenizer(models.BPE(vocab={f"<0x{i:02X}>": i for i in range(256)}, merges=[]))

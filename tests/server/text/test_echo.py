@@ -1,6 +1,6 @@
 """A prompt as an answer repeats it: each token has its place in the text."""
 
-from server.text.echo import Echo
+from sterna.server.text.echo import Echo
 from tests.server.scripted import SPECIAL, ids_of, tokenizer
 
 decode = tokenizer().decode

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from jinja2 import TemplateError
 
-from server.settings import Settings
-from server.text import template_sandbox
-from server.text.template_sandbox import TemplateSandbox, render
+from sterna.server.settings import Settings
+from sterna.server.text import template_sandbox
+from sterna.server.text.template_sandbox import TemplateSandbox, render
 from tests.server.scripted import make_folder, make_settings
 
 NUMBERS = "{% set numbers = range(99999) %}"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import CheckpointError
-from server.errors import InvalidRequestError
-from server.text.tokenizer import Tokenizer
+from sterna.engine import CheckpointError
+from sterna.server.errors import InvalidRequestError
+from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of
 
 USER = [{"role": "user", "content": "Hi"}]

@@ -3,7 +3,7 @@
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-from server.text.vocabulary import Vocabulary
+from sterna.server.text.vocabulary import Vocabulary
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
 
 TEXTS = [

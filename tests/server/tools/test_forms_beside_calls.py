@@ -7,11 +7,11 @@ from collections.abc import Callable
 import jsonschema
 import pytest
 
-from server.constraints.grammars import Choice, Form, JsonSchema, Regex
-from server.constraints.matchers import CompiledGrammar
-from server.tools.grammar import ToolCalls
-from server.tools.parser import parse
-from server.tools.use import Tool, ToolUse
+from sterna.server.constraints.grammars import Choice, Form, JsonSchema, Regex
+from sterna.server.constraints.matchers import CompiledGrammar
+from sterna.server.tools.grammar import ToolCalls
+from sterna.server.tools.parser import parse
+from sterna.server.tools.use import Tool, ToolUse
 from tests.server.walks import END, VOCABULARY, allowed, read, walk
 
 PARAMETERS = {

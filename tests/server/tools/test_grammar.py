@@ -5,11 +5,11 @@ import json
 import jsonschema
 import pytest
 
-from server.constraints.matchers import CompiledGrammar
-from server.text.detokenizer import REPLACEMENT
-from server.tools.grammar import ToolCalls
-from server.tools.parser import parse
-from server.tools.use import Tool, ToolUse
+from sterna.server.constraints.matchers import CompiledGrammar
+from sterna.server.text.detokenizer import REPLACEMENT
+from sterna.server.tools.grammar import ToolCalls
+from sterna.server.tools.parser import parse
+from sterna.server.tools.use import Tool, ToolUse
 from tests.server.walks import ENCODER, END, VOCABULARY, allowed, read, walk
 
 WEATHER = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.tools.object_scanner import ObjectScanner
+from sterna.server.tools.object_scanner import ObjectScanner
 
 OBJECT = r'{"a}": [{"b\\": "}{"}, "\"}]"], "c": {}}'
 

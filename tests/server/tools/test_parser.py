@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from server.constraints.grammars import JsonSchema
-from server.tools.parser import ArgumentsPiece, CallBegun, TextPiece, ToolParser, fold, parse
-from server.tools.use import Tool, ToolUse
+from sterna.server.constraints.grammars import JsonSchema
+from sterna.server.tools.parser import ArgumentsPiece, CallBegun, TextPiece, ToolParser, fold, parse
+from sterna.server.tools.use import Tool, ToolUse
 
 CALL = '<tool_call>\n{"name": "f", "arguments": {"a": "}\\"{"}}\n</tool_call>'
 OTHER = CALL.replace('"f"', '"g"')

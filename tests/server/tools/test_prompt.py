@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from server.tools.parser import parse
-from server.tools.prompt import as_text
-from server.tools.use import Tool, ToolUse
+from sterna.server.tools.parser import parse
+from sterna.server.tools.prompt import as_text
+from sterna.server.tools.use import Tool, ToolUse
 
 TOOL = Tool("add", "Adds é.", {"type": "object"}, "tools[0]")
 USER = {"role": "user", "content": "Hi"}

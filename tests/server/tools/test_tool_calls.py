@@ -8,9 +8,9 @@ from typing import Any
 import openai
 import pytest
 
-from server.checkpoint import BUILTIN_NAME
-from server.schemas.tools import ToolFields
-from server.tools.prompt import as_text
+from sterna.server.checkpoint import BUILTIN_NAME
+from sterna.server.schemas.tools import ToolFields
+from sterna.server.tools.prompt import as_text
 from tests.server.tool_asking import MESSAGES, NAMED, SCHEMAS, TOOLS, ask, calls
 
 

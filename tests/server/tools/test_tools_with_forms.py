@@ -7,7 +7,7 @@ import jsonschema
 import openai
 import pytest
 
-from server.tools.use import CALL_BEGIN
+from sterna.server.tools.use import CALL_BEGIN
 from tests.server.client.asking import tokens_of
 from tests.server.tool_asking import ALLOWED, NAMED, ask, calls
 

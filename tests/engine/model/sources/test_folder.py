@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.errors import CheckpointError
-from engine.model.weights import load_weights
+from sterna.engine.errors import CheckpointError
+from sterna.engine.model.weights import load_weights
 from tests.engine.model.editable import EMBEDDING, Q_PROJ, Q_SCALE, EditableCheckpoint
 
 Edit = Callable[[EditableCheckpoint], None]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.errors import CheckpointError
-from engine.model.sources.safetensors_file import SafetensorsFile
+from sterna.engine.errors import CheckpointError
+from sterna.engine.model.sources.safetensors_file import SafetensorsFile
 
 DTYPES = (
     torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,

@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers.integrations.bitnet import pack_weights
 
-from engine.model.sources.folder import Checkpoint
-from engine.model.sources.quantization import WeightForm
-from engine.model.sources.safetensors_file import SafetensorsFile
-from engine.model.sources.ternary import read_ternary
+from sterna.engine.model.sources.folder import Checkpoint
+from sterna.engine.model.sources.quantization import WeightForm
+from sterna.engine.model.sources.safetensors_file import SafetensorsFile
+from sterna.engine.model.sources.ternary import read_ternary
 from tests.tiny_model import round_master
 
 
