@@ -102,7 +102,7 @@ class PackedCache:
         }
 
     def _make_in_memory(self, fill: Fill) -> dict[str, Array]:
-        views = self._views(np.empty(self._data_bytes, np.uint8))
+        views = self._views(_aligned_memory(self._data_bytes))
 
         def store(name: str, array: Array) -> None:
             views[name][...] = array.reshape(views[name].shape)
@@ -164,6 +164,11 @@ def _header(source: object, places: Mapping[str, _Place]) -> bytes:
 
 def _aligned(num_bytes: int) -> int:
     return -(-num_bytes // _ALIGNMENT) * _ALIGNMENT
+
+
+def _aligned_memory(num_bytes: int) -> Codes:
+    memory = np.empty(num_bytes + _ALIGNMENT, np.uint8)
+    return memory[-memory.ctypes.data % _ALIGNMENT :][:num_bytes]
 
 
 def _sync_folder(folder: Path) -> None:
