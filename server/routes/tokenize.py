@@ -11,7 +11,8 @@ from fastapi import APIRouter, Response
 
 from sterna.server.errors import InvalidRequestError
 from sterna.server.http.checked_body import checked
-from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
+from sterna.server.http.dependencies import Services, ServicesDep
+from sterna.server.http.responder import ResponderDep
 from sterna.server.schemas.chat_messages import for_template
 from sterna.server.schemas.tokenize import (
     DetokenizeRequest,
@@ -27,12 +28,10 @@ router = APIRouter(tags=["tokens"])
 async def tokenize(
     body: Annotated[TokenizeRequest, checked(TokenizeRequest)],
     services: ServicesDep,
-    reservation: ReservationDep,
+    responder: ResponderDep,
 ) -> Response:
     """The tokens of a text, or of a conversation as the chat template writes it."""
-    if body.model is not None:
-        services.check_model(body.model)
-    reservation.take(1)
+    responder.admit(body.model)
     content = await asyncio.to_thread(_tokenize, services, body)
     return Response(content, media_type="application/json")
 
@@ -41,12 +40,10 @@ async def tokenize(
 async def detokenize(
     body: Annotated[DetokenizeRequest, checked(DetokenizeRequest)],
     services: ServicesDep,
-    reservation: ReservationDep,
+    responder: ResponderDep,
 ) -> Response:
     """The text of tokens."""
-    if body.model is not None:
-        services.check_model(body.model)
-    reservation.take(1)
+    responder.admit(body.model)
     services.encoder.check_token_ids(body.tokens, "tokens")
     content = await asyncio.to_thread(_detokenize, services, body)
     return Response(content, media_type="application/json")
