@@ -6,18 +6,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from sterna.engine import AsyncEngine
-from sterna.server.answers.logprobs import LogprobWriter
-from sterna.server.constraints.compiler import ConstraintCompiler
 from sterna.server.errors import ModelNotFoundError
 from sterna.server.generation.generator import TextGenerator
-from sterna.server.generation.prompts import PromptEncoder
-from sterna.server.generation.request_record import current_record
 from sterna.server.health import Health
 from sterna.server.http.admission import Admission, Reservation
 from sterna.server.metrics import Metrics
+from sterna.server.served_model import ServedModel
 from sterna.server.settings import Settings
-from sterna.server.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +20,17 @@ class Services:
     """The parts of one app, which ``create_app`` puts together."""
 
     settings: Settings
-    engine: AsyncEngine
+    model: ServedModel
+    generator: TextGenerator
     health: Health
     admission: Admission
     metrics: Metrics
-    encoder: PromptEncoder
-    constraints: ConstraintCompiler
-    generator: TextGenerator
-    tokenizer: Tokenizer
-    logprobs: LogprobWriter
-    started_at: int  # Unix time, seconds
 
-    def check_model(self, name: str) -> None:
-        """Raise ModelNotFoundError unless the name is one of ours."""
-        if name not in self.settings.served_model_name:
+    def find_model(self, name: str) -> ServedModel:
+        """Return the model of this name. Raises ModelNotFoundError."""
+        if name not in self.model.names:
             raise ModelNotFoundError(name)
-        if record := current_record.get():
-            record.model = name
+        return self.model
 
 
 async def _services(request: Request) -> Services:  # async: else FastAPI asks a thread for it

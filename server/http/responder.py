@@ -10,11 +10,13 @@ from pydantic import BaseModel
 from sterna.server.answers.answer import Answer
 from sterna.server.dialects.registry import dialect_of
 from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.request_record import current_record
 from sterna.server.generation.text_delta import collect
 from sterna.server.http.admission import Reservation
 from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
 from sterna.server.http.disconnect import until_disconnect
 from sterna.server.http.sse import event_stream
+from sterna.server.served_model import ServedModel
 
 
 class Responder:
@@ -25,14 +27,16 @@ class Responder:
         self._services = services
         self._reservation = reservation
 
-    def admit(self, model: str | None, num_sequences: int = 1) -> None:
-        """Take places in the queue. model: as the request names it; None: it does not.
+    def admit(self, name: str | None, num_sequences: int = 1) -> ServedModel:
+        """Find the model, and take places in the queue. name: None if the request names none.
 
         Raises ModelNotFoundError, BusyError, InvalidRequestError.
         """
-        if model is not None:
-            self._services.check_model(model)
+        model = self._services.model if name is None else self._services.find_model(name)
+        if record := current_record.get():
+            record.model = name
         self._reservation.take(num_sequences)
+        return model
 
     async def respond(self, job: GenerationJob, answer: Answer, *, stream: bool | None) -> Response:
         """Run the job, and send its answer as a stream or in one piece."""

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 
 from sterna.server.answers.chat_completions import ChatAnswer
 from sterna.server.http.checked_body import checked
-from sterna.server.http.dependencies import ServicesDep
 from sterna.server.http.responder import ResponderDep
 from sterna.server.schemas.chat_completions import ChatCompletion, ChatCompletionRequest
 
@@ -16,11 +15,10 @@ router = APIRouter(tags=["chat"])
 @router.post("/v1/chat/completions", response_model=ChatCompletion)
 async def create_chat_completion(
     body: Annotated[ChatCompletionRequest, checked(ChatCompletionRequest)],
-    services: ServicesDep,
     responder: ResponderDep,
 ) -> Response:
     """One answer or several, as a stream of chunks or in one piece."""
-    responder.admit(body.model, body.num_choices)
-    job = await services.encoder.chat_job(body)
-    answer = ChatAnswer(body, job, services.logprobs, services.engine.energy)
+    model = responder.admit(body.model, body.num_choices)
+    job = await model.encoder.chat_job(body)
+    answer = ChatAnswer(body, job, model.logprobs, model.engine.energy)
     return await responder.respond(job, answer, stream=body.stream)

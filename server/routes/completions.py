@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 
 from sterna.server.answers.completions import CompletionAnswer
 from sterna.server.http.checked_body import checked
-from sterna.server.http.dependencies import ServicesDep
 from sterna.server.http.responder import ResponderDep
 from sterna.server.schemas.completions import Completion, CompletionRequest
 
@@ -16,11 +15,10 @@ router = APIRouter(tags=["completions"])
 @router.post("/v1/completions", response_model=Completion)
 async def create_completion(
     body: Annotated[CompletionRequest, checked(CompletionRequest)],
-    services: ServicesDep,
     responder: ResponderDep,
 ) -> Response:
     """One answer or several to each prompt, as a stream of chunks or in one piece."""
-    responder.admit(body.model, len(body.prompt) * body.num_choices)
-    job = await services.encoder.completion_job(body)
-    answer = CompletionAnswer(body, job, services.logprobs, services.engine.energy)
+    model = responder.admit(body.model, len(body.prompt) * body.num_choices)
+    job = await model.encoder.completion_job(body)
+    answer = CompletionAnswer(body, job, model.logprobs, model.engine.energy)
     return await responder.respond(job, answer, stream=body.stream)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from sterna.server.answers.messages import MessagesAnswer
 from sterna.server.http.checked_body import beside_others, checked
-from sterna.server.http.dependencies import ReservationDep, ServicesDep
+from sterna.server.http.dependencies import ReservationDep
 from sterna.server.http.responder import ResponderDep
 from sterna.server.schemas.message_events import MessageAnswer, TokensCount
 from sterna.server.schemas.messages import CountTokensRequest, MessagesRequest
@@ -18,26 +18,24 @@ router = APIRouter(prefix="/v1/messages", tags=["messages"])
 @router.post("", response_model=MessageAnswer)
 async def create_message(
     body: Annotated[MessagesRequest, checked(MessagesRequest)],
-    services: ServicesDep,
     reservation: ReservationDep,
     responder: ResponderDep,
 ) -> Response:
     """One answer, as a stream of events or in one piece."""
-    responder.admit(body.model)
+    model = responder.admit(body.model)
     chat = await beside_others(reservation.num_bytes, chat_request, body)
-    job = await services.encoder.chat_job(chat)
+    job = await model.encoder.chat_job(chat)
     return await responder.respond(job, MessagesAnswer(body.model, job), stream=body.stream)
 
 
 @router.post("/count_tokens")
 async def count_tokens(
     body: Annotated[CountTokensRequest, checked(CountTokensRequest)],
-    services: ServicesDep,
     reservation: ReservationDep,
     responder: ResponderDep,
 ) -> TokensCount:
     """Tokens of the prompt that the same body would give to ``/v1/messages``."""
-    responder.admit(body.model)  # to read a prompt is work, too
+    model = responder.admit(body.model)  # to read a prompt is work, too
     chat = await beside_others(reservation.num_bytes, chat_prompt, body)
-    prompt = await services.encoder.encode_chat(chat)
+    prompt = await model.encoder.encode_chat(chat)
     return TokensCount(input_tokens=len(prompt))

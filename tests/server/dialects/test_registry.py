@@ -15,7 +15,6 @@ from sterna.server.dialects.dialect import event
 from sterna.server.errors import ApiError
 from sterna.server.generation.text_delta import TextDelta
 from sterna.server.http.checked_body import checked
-from sterna.server.http.dependencies import ServicesDep
 from sterna.server.http.responder import ResponderDep
 from sterna.server.schemas.completions import CompletionRequest
 from tests.server.scripted import ScriptedModel, ids_of
@@ -82,11 +81,10 @@ class ToyAnswer:
 
 async def toy(
     body: Annotated[CompletionRequest, checked(CompletionRequest)],
-    services: ServicesDep,
     responder: ResponderDep,
 ) -> Response:
-    responder.admit(body.model, body.num_choices)
-    job = await services.encoder.completion_job(body)
+    model = responder.admit(body.model, body.num_choices)
+    job = await model.encoder.completion_job(body)
     return await responder.respond(job, ToyAnswer(), stream=body.stream)
 
 
