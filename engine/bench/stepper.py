@@ -98,8 +98,8 @@ class Stepper:
         weights, stats = self.loaded.weights, self._core.stats()
         kv_token_bytes = stats.kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
         num_bytes = num_steps * weights.ternary_bytes + self._head_bytes
-        macs = num_tokens * weights.config.num_ternary_parameters
-        return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.numel()
+        macs = num_tokens * weights.tensors.num_ternary
+        return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.size
 
     def _time(
         self, work: Callable[[], object]

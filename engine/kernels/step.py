@@ -1,13 +1,11 @@
 """The batch of one step, as arrays: what a program is run on."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints: TypeAlias = NDArray[np.int32]
-Floats: TypeAlias = NDArray[np.float32]
+from sterna.engine.kernels.arrays import Floats, Ints
 
 CACHE_TOKENS = 16  # tokens in a block of the KV cache; kCacheTokens in csrc/kernel_table.h
 
