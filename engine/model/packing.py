@@ -22,7 +22,7 @@ from sterna.engine.kernels.packing import codes_shape
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.packed_cache import Array, ArrayShape, Store
 from sterna.engine.model.sources.source import Source
-from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Vector, VocabTable
+from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector, VocabTable
 from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 Progress = Callable[[str, int, int], None]
@@ -98,9 +98,24 @@ class Packing:
     def _pack(self, matrix: Matrix) -> tuple[Array, Floats]:
         """Return codes and row scales of one fused matrix."""
         parts = [self.source.ternary(part, matrix.inputs) for part in matrix.parts]
-        scales = [np.full(len(weights), scale, np.float32) for weights, scale in parts]
-        codes = pack_ternary(np.concatenate([weights for weights, _ in parts]))
+        scales = [
+            self._row_scales(part, read.scales)
+            for part, read in zip(matrix.parts, parts, strict=True)
+        ]
+        codes = pack_ternary(np.concatenate([part.weights for part in parts]))
         return codes, np.concatenate(scales)
+
+    def _row_scales(self, part: Part, scales: Floats) -> Floats:
+        """Return one scale a row; a group of zeros may have any."""
+        if not np.isfinite(scales).all():
+            raise self.source.error(part.tensor, "scales that are not finite", "finite scales")
+        largest: Floats = scales.max(-1)
+        if (scales != largest[:, None]).any():
+            raise self.source.error(
+                part.tensor, f"scales that differ within a row, by groups of 1/{scales.shape[1]}",
+                "one scale a row",
+            )  # fmt: skip
+        return largest
 
     def _norm(self, vector: Vector) -> Floats:
         norm = widen(self.source.floats(vector.tensor))

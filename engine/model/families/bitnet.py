@@ -23,7 +23,7 @@ class BitNet:
     """See ``Family``."""
 
     name = "bitnet"
-    architectures = (ARCHITECTURE,)
+    architectures: tuple[str, ...] = (ARCHITECTURE, "bitnet-b1.58", "bitnet-25")
 
     def read_config(self, config: JsonObject, generation: JsonObject | None) -> ModelConfig:
         """See ``Family``."""

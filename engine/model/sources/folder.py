@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterna.engine.errors import CheckpointError
+from sterna.engine.model.sources.digest import sampled_digest
 from sterna.engine.model.sources.expected_tensor import ExpectedTensor, floats, ternary_matrix
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.sources.quantization import WeightForm, read_weight_form
 from sterna.engine.model.sources.safetensors_file import SafetensorsFile
-from sterna.engine.model.sources.source import Fingerprint
+from sterna.engine.model.sources.source import Fingerprint, TernaryTensor
 from sterna.engine.model.sources.ternary import read_ternary
 from sterna.engine.model.tensors import ModelTensors, Part
 
@@ -61,7 +62,9 @@ class Folder:
         """Return [name, size, time in ns, digest] of each file; weights are sampled."""
         config_file = self.path / CONFIG_FILE
         digests = {config_file: hashlib.sha256(config_file.read_bytes()).hexdigest()}
-        digests |= {file.path: file.digest() for file in set(self.files.values())}
+        digests |= {
+            path: sampled_digest(path) for path in {file.path for file in self.files.values()}
+        }
         return [
             [path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, digest]
             for path, digest in sorted(digests.items())
@@ -92,9 +95,10 @@ class Folder:
         """See ``Source``."""
         return self.files[tensor].read(tensor)
 
-    def ternary(self, part: Part, inputs: int) -> tuple[NDArray[np.int8], float]:
+    def ternary(self, part: Part, inputs: int) -> TernaryTensor:
         """See ``Source``."""
-        return read_ternary(self, part.tensor, self._form, part.outputs)
+        weights, scale = read_ternary(self, part.tensor, self._form, part.outputs)
+        return TernaryTensor(weights, np.full((part.outputs, 1), scale, np.float32))
 
     def error(self, tensor: str, found: object, expected: object) -> CheckpointError:
         """See ``Source``."""

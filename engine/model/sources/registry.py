@@ -5,9 +5,10 @@ from typing import Final
 
 from sterna.engine.errors import CheckpointError
 from sterna.engine.model.sources.folder import CONFIG_FILE, Folder
+from sterna.engine.model.sources.gguf.file import Gguf
 from sterna.engine.model.sources.source import Source
 
-SOURCES: Final[tuple[type[Source], ...]] = (Folder,)
+SOURCES: Final[tuple[type[Source], ...]] = (Folder, Gguf)
 
 
 def open_source(path: Path) -> Source:
@@ -15,4 +16,6 @@ def open_source(path: Path) -> Source:
     for source in SOURCES:
         if source.opens(path):
             return source(path)
-    raise CheckpointError(f"{path}: found no folder, expected one with {CONFIG_FILE}")
+    raise CheckpointError(
+        f"{path}: found no folder, expected one with {CONFIG_FILE}, or a GGUF file"
+    )

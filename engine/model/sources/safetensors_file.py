@@ -7,7 +7,6 @@ A file is an 8-byte little-endian length, a JSON header of that length, then the
 Offsets count from the end of the header; the tensors fill the data without gap or overlap.
 """
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -23,8 +22,6 @@ from sterna.engine.model.sources.json_object import one_line, parse_object, show
 from sterna.engine.model.sources.mapped_file import map_file, view_at
 
 _MAX_HEADER_BYTES: Final = 100_000_000  # as the safetensors library has it
-_NUM_SAMPLES: Final = 256
-_SAMPLE_BYTES: Final = 64 * 1024
 _DTYPES: Final = {
     "BOOL": np.dtype(np.bool_), "U8": np.dtype(np.uint8), "I8": np.dtype(np.int8),
     "I16": np.dtype(np.int16), "I32": np.dtype(np.int32), "I64": np.dtype(np.int64),
@@ -78,19 +75,6 @@ class SafetensorsFile:
         if info.num_bytes == 0:
             return np.empty(info.shape, info.dtype)
         return view_at(self._storage, info.begin, info.dtype, info.shape)
-
-    def digest(self) -> str:
-        """Return a sha256 of samples spread over the file; of all of it where it is small.
-
-        Two checkpoints of one shape may agree in size and, as packages are built, in time too.
-        """
-        step = max(_SAMPLE_BYTES, self.num_bytes // _NUM_SAMPLES)
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            for position in range(0, self.num_bytes, step):
-                file.seek(position)
-                digest.update(file.read(_SAMPLE_BYTES))
-        return digest.hexdigest()
 
     @cached_property
     def _storage(self) -> Codes:

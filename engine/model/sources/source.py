@@ -1,5 +1,6 @@
 """Where a model comes from: a folder, a file. One file each beside this."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -7,10 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterna.engine.errors import CheckpointError
+from sterna.engine.kernels import Floats
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.tensors import ModelTensors, Part
 
 Fingerprint = list[list[str | int]]
+
+
+@dataclass(frozen=True, slots=True)
+class TernaryTensor:
+    """A ternary matrix [N, K].
+
+    weights: int8, each -1, 0 or 1. scales: float32 [N, G]; each is a factor of K / G inputs.
+    """
+
+    weights: NDArray[np.int8]
+    scales: Floats
 
 
 class Source(Protocol):
@@ -49,8 +62,8 @@ class Source(Protocol):
         It is mapped from the file, and must not be written to.
         """
 
-    def ternary(self, part: Part, inputs: int) -> tuple[NDArray[np.int8], float]:
-        """Read a ternary matrix: int8 [outputs, inputs] of -1, 0, 1, and the scale, a factor."""
+    def ternary(self, part: Part, inputs: int) -> TernaryTensor:
+        """Read a ternary matrix [outputs, inputs]."""
 
     def error(self, tensor: str, found: object, expected: object) -> CheckpointError:
         """Return the complaint that a tensor is not what it should be."""

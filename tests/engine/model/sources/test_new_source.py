@@ -19,7 +19,7 @@ from sterna.engine.model.load import load_weights, read_model_config
 from sterna.engine.model.sources import registry
 from sterna.engine.model.sources.folder import Folder
 from sterna.engine.model.sources.json_object import JsonObject
-from sterna.engine.model.sources.source import Fingerprint
+from sterna.engine.model.sources.source import Fingerprint, TernaryTensor
 from sterna.engine.model.tensors import ModelTensors, Part
 from tests.engine.model.editable import EditableCheckpoint
 
@@ -56,9 +56,9 @@ class Npz:
         array: NDArray[np.generic] = np.load(self.path)[tensor]
         return array
 
-    def ternary(self, part: Part, inputs: int) -> tuple[NDArray[np.int8], float]:
+    def ternary(self, part: Part, inputs: int) -> TernaryTensor:
         arrays = np.load(self.path)
-        return arrays[part.tensor], float(arrays[f"{part.tensor}_scale"])
+        return TernaryTensor(arrays[part.tensor], arrays[f"{part.tensor}_scale"])
 
     def error(self, tensor: str, found: object, expected: object) -> CheckpointError:
         return CheckpointError(f"{self.path}: {tensor}: found {found}, expected {expected}")
@@ -70,8 +70,8 @@ def as_npz(checkpoint: EditableCheckpoint, file: Path, without: str = "") -> Pat
     for name, tensor in load_file(checkpoint.weights_file).items():
         if name.endswith("_proj.weight"):
             part = Part(name, 4 * len(tensor))
-            arrays[name], scale = folder.ternary(part, tensor.shape[1])
-            arrays[f"{name}_scale"] = np.array(scale)
+            ternary = folder.ternary(part, tensor.shape[1])
+            arrays[name], arrays[f"{name}_scale"] = ternary.weights, ternary.scales
         elif not name.endswith("_scale") and name != without:
             arrays[name] = widen(folder.floats(name))
     np.savez(file, allow_pickle=False, **arrays)
