@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/map.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -123,6 +124,14 @@ std::vector<std::string> supported_isas() {
   return names;
 }
 
+// Of all instruction sets in this build, best first: the CPU features that each needs.
+std::vector<std::pair<std::string, std::vector<std::string>>> known_isas() {
+  std::vector<std::pair<std::string, std::vector<std::string>>> isas;
+  for (const KernelTable* kernels : all_kernels())
+    isas.emplace_back(kernels->isa, needed_features(*kernels));
+  return isas;
+}
+
 CacheType cache_type(const std::string& name) {
   if (name == "float16") return CacheType::kFloat16;
   if (name == "float32") return CacheType::kFloat32;
@@ -156,6 +165,7 @@ void define_table_operations(nb::class_<Program>& program) {
 
 NB_MODULE(_native, m) {
   m.def("supported_isas", supported_isas);
+  m.def("known_isas", known_isas);
   m.attr("CACHE_TOKENS") = kCacheTokens;
 
   nb::class_<Program> program(m, "Program");
