@@ -60,7 +60,7 @@ struct AttentionTile {
   size_t scale_stride;
 };
 
-// One block of 64 rows of an int8 table, and one hidden state in two digits; see int8_head_ops.h.
+// One block of 64 rows of an int8 table, and one hidden state in two digits; see ops/int8_head.cpp.
 struct Int8Block {
   const int32_t* high;  // sums over the high digits, [64]
   const int32_t* low;   // and over the low ones
