@@ -123,6 +123,7 @@ NB_MODULE(_native, m) {
           "isa"_a, "num_threads"_a, "max_tokens"_a, "max_logits"_a)
       .def_prop_ro("isa", [](const Program& p) { return p.kernels().isa; })
       .def_prop_ro("num_threads", &Program::num_threads)
+      .def_prop_ro("num_held_up", &Program::num_held_up)
       .def_prop_ro("scratch_bytes", &Program::scratch_bytes)
       .def_prop_ro("seconds", [](const Program& p) { return p.seconds(); })
       .def("add_rows", &Program::add_rows, "width"_a)

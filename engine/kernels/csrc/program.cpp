@@ -3,13 +3,39 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tile_ranges.h"
-
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double seconds_between(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration<double>(end - start).count();
+}
+
 }  // namespace
+
+// The operations of one step, as the stages of the pool's work, and when each ended.
+class Program::StepWork final : public Work {
+ public:
+  StepWork(const std::vector<Recorded>& ops, const Step& step)
+      : ops_(ops), step_(step), ends_(ops.size() + 1) {
+    ends_[0] = Clock::now();
+  }
+
+  size_t num_stages() const override { return ops_.size(); }
+  size_t num_tiles(size_t i) const override { return ops_[i].op->num_tiles(step_); }
+  void run_tile(size_t i, size_t tile, size_t, bool follows) override {
+    ops_[i].op->run_tile(step_, tile, follows);
+  }
+  void fetch_start(size_t i, size_t tile) override { ops_[i].op->fetch_start(step_, tile); }
+  void end_stage(size_t i) override { ends_[i + 1] = Clock::now(); }
+
+  double seconds(size_t i) const { return seconds_between(ends_[i], ends_[i + 1]); }
+
+ private:
+  const std::vector<Recorded>& ops_;
+  const Step& step_;
+  std::vector<Clock::time_point> ends_;
+};
 
 Program::Program(const std::string& isa, int num_threads, size_t max_tokens, size_t max_logits)
     : kernels_(choose_kernels(isa)),
@@ -50,40 +76,18 @@ size_t Program::scratch_bytes() const {
 
 void Program::run(const Step& step) {
   check(step);
-  if (ops_.empty()) return;
-  // Of the operation at hand and of the next, which each worker deals itself before the barrier.
-  TileRanges ranges[2] = {TileRanges(num_threads()), TileRanges(num_threads())};
-  for (size_t worker = 0; worker < size_t(num_threads()); ++worker)
-    ranges[0].deal(worker, ops_[0].op->num_tiles(step));
-  std::vector<Clock::time_point> ends(ops_.size() + 1);
-  ends[0] = Clock::now();
-  pool_.run([&](int worker) {
-    for (size_t i = 0; i < ops_.size(); ++i) {
-      Op& op = *ops_[i].op;
-      if (i + 1 < ops_.size())
-        ranges[(i + 1) % 2].deal(size_t(worker), ops_[i + 1].op->num_tiles(step));
-      size_t next = SIZE_MAX;  // behind the tile before
-      for (size_t tile; ranges[i % 2].take(size_t(worker), tile); next = tile + 1)
-        op.run_tile(step, tile, tile == next);
-      if (i + 1 < ops_.size())
-        ops_[i + 1].op->fetch_start(step, ranges[(i + 1) % 2].first(size_t(worker)));
-      // By whoever ends it: worker 0 may sleep while the others go on.
-      pool_.barrier([&] { ends[i + 1] = Clock::now(); });
-    }
-  });
-  for (size_t i = 0; i < ops_.size(); ++i)
-    seconds_[ops_[i].kind] += std::chrono::duration<double>(ends[i + 1] - ends[i]).count();
+  StepWork work(ops_, step);
+  pool_.run(work);
+  for (size_t i = 0; i < ops_.size(); ++i) seconds_[ops_[i].kind] += work.seconds(i);
 }
 
 void Program::sample(const float* logits, size_t stride, size_t n,
                      const std::vector<SamplingRow>& rows, SampledToken* out) {
   const Clock::time_point start = Clock::now();
-  std::atomic<size_t> next{0};
-  pool_.run([&](int worker) {
-    for (size_t i; (i = next.fetch_add(1)) < rows.size();)
-      out[i] = samplers_[size_t(worker)].sample(logits + i * stride, n, rows[i]);
+  pool_.for_each(rows.size(), [&](size_t i, size_t worker) {
+    out[i] = samplers_[worker].sample(logits + i * stride, n, rows[i]);
   });
-  seconds_["sample"] += std::chrono::duration<double>(Clock::now() - start).count();
+  seconds_["sample"] += seconds_between(start, Clock::now());
 }
 
 void Program::logprobs(const float* logits, size_t stride, size_t n,
@@ -92,13 +96,10 @@ void Program::logprobs(const float* logits, size_t stride, size_t n,
   for (int32_t token : tokens)
     require(token >= 0 && size_t(token) < n, "logprobs: token id out of range");
   const Clock::time_point start = Clock::now();
-  std::atomic<size_t> next{0};
-  pool_.run([&](int worker) {
-    for (size_t i; (i = next.fetch_add(1)) < tokens.size();)
-      out[i] = samplers_[size_t(worker)].logprobs(logits + i * stride, n, tokens[i], count,
-                                                  top + i * count);
+  pool_.for_each(tokens.size(), [&](size_t i, size_t worker) {
+    out[i] = samplers_[worker].logprobs(logits + i * stride, n, tokens[i], count, top + i * count);
   });
-  seconds_["logprobs"] += std::chrono::duration<double>(Clock::now() - start).count();
+  seconds_["logprobs"] += seconds_between(start, Clock::now());
 }
 
 void Program::check(const Step& step) const {

@@ -1,7 +1,7 @@
 // A network as a list of operations, recorded once and run for every step without Python.
 //
-// Recording allocates the buffers; run() then walks the list on all threads, with a barrier after
-// each operation. Handles are indices into the program's buffers. Every method that records or
+// Recording allocates the buffers; run() then walks the list on all threads, one operation
+// after the other. Handles are indices into the program's buffers. Every method that records or
 // runs throws std::invalid_argument for sizes that do not fit together.
 //
 // The operations themselves are in ops/: a file of each has its tiles, and the method of the
@@ -60,7 +60,10 @@ class Program {
   void logprobs(const float* logits, size_t stride, size_t n, const std::vector<int32_t>& tokens,
                 size_t count, float* out, TokenLogprob* top);
 
-  // Seconds spent in each kind of operation since the start, barriers included.
+  // How many steps were held up by a thread that the system did not let run; see Team.
+  size_t num_held_up() const { return pool_.num_held_up(); }
+
+  // Seconds spent in each kind of operation since the start, waiting included.
   const std::map<std::string, double>& seconds() const { return seconds_; }
 
  private:
@@ -68,6 +71,7 @@ class Program {
     std::string kind;
     std::unique_ptr<Op> op;
   };
+  class StepWork;
   void check(const Step& step) const;
 
   const KernelTable& kernels_;
