@@ -1,4 +1,4 @@
-"""What threads cost on a busy machine: a model on one and on two, beside loops that take processors.
+"""What threads cost on a busy machine: a model on one and two, beside loops that take processors.
 
     python -m benchmarks.busy_threads [--busy 0 2 16] [--rounds 30] [--model FOLDER]
         [--other PYTHON]

@@ -3,6 +3,7 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include "ops/arrays.h"
@@ -21,20 +22,20 @@ void require_rows(const Logits& logits, const char* message) {
   if (logits.shape(1) == 0 || logits.stride(1) != 1) throw nb::value_error(message);
 }
 
-nb::object rows_view(nb::handle self, size_t index) {
+template <class T, size_t N>
+using View = nb::ndarray<nb::numpy, T, nb::ndim<N>>;  // of a program's memory, which it keeps alive
+
+View<float, 2> rows_view(nb::handle self, size_t index) {
   Rows& rows = nb::cast<Program&>(self).rows(index);
-  const size_t shape[] = {rows.num_rows, rows.width};
-  const int64_t strides[] = {int64_t(rows.stride), 1};
-  return nb::cast(nb::ndarray<nb::numpy, float>(rows.data.get(), 2, shape, self, strides));
+  return {rows.data.get(), {rows.num_rows, rows.width}, self, {int64_t(rows.stride), 1}};
 }
 
-nb::tuple quantized_views(nb::handle self, size_t index) {
+std::tuple<View<int8_t, 2>, View<float, 1>, View<int32_t, 1>> quantized_views(nb::handle self,
+                                                                              size_t index) {
   QuantizedRows& rows = nb::cast<Program&>(self).quantized_rows(index);
-  const size_t shape[] = {rows.num_rows, rows.width};
-  const int64_t strides[] = {int64_t(rows.stride), 1};
-  return nb::make_tuple(nb::ndarray<nb::numpy, int8_t>(rows.q.get(), 2, shape, self, strides),
-                        nb::ndarray<nb::numpy, float>(rows.scales.data(), 1, shape, self),
-                        nb::ndarray<nb::numpy, int32_t>(rows.sums.data(), 1, shape, self));
+  return {{rows.q.get(), {rows.num_rows, rows.width}, self, {int64_t(rows.stride), 1}},
+          {rows.scales.data(), {rows.num_rows}, self},
+          {rows.sums.data(), {rows.num_rows}, self}};
 }
 
 void run(Program& program, Ints token_ids, Ints positions, Ints slots,
@@ -128,11 +129,8 @@ NB_MODULE(_native, m) {
       .def_prop_ro("seconds", [](const Program& p) { return p.seconds(); })
       .def("add_rows", &Program::add_rows, "width"_a)
       .def("add_quantized_rows", &Program::add_quantized_rows, "width"_a)
-      .def(
-          "rows_view", [](nb::handle self, size_t i) { return rows_view(self, i); }, "index"_a)
-      .def(
-          "quantized_views", [](nb::handle self, size_t i) { return quantized_views(self, i); },
-          "index"_a)
+      .def("rows_view", rows_view, "index"_a)
+      .def("quantized_views", quantized_views, "index"_a)
       .def("run", run, array("token_ids"), array("positions"), array("slots"),
            array("block_tables"), array("query_starts"), array("logit_rows"))
       .def("sample", sample, array("logits"), array("temperature"), array("top_k"), array("top_p"),
