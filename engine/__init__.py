@@ -22,6 +22,7 @@ from sterna.engine.errors import (
 from sterna.engine.facts import Footprint, ModelInfo
 from sterna.engine.machine.process_memory import ProcessMemory
 from sterna.engine.model.load import read_model_config
+from sterna.engine.progress import Progress
 from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
 from sterna.engine.requests.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
 from sterna.engine.requests.request import EnergyShare, FinishReason, SamplingParams
@@ -53,6 +54,7 @@ __all__ = [
     "ModelInfo",
     "PartJoules",
     "ProcessMemory",
+    "Progress",
     "PromptLogprob",
     "RequestError",
     "SamplingParams",

@@ -25,6 +25,7 @@ from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
 from sterna.engine.facts import Footprint, ModelInfo
 from sterna.engine.load import load_engine
+from sterna.engine.progress import Progress
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
 from sterna.engine.requests.request import EnergyShare, Request, SamplingParams
 from sterna.engine.streams import Streams
@@ -76,9 +77,7 @@ class AsyncEngine:
         self._last_progress: float | None = None  # monotonic seconds; None when idle
 
     @classmethod
-    def load(
-        cls, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-    ) -> Self:
+    def load(cls, config: EngineConfig, progress: Progress | None = None) -> Self:
         """Load the weights and build the model; blocks.
 
         ``progress`` is told what is being done, how much of it is done, and how much there is.

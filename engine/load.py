@@ -27,8 +27,8 @@ from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import family_of
 from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.model.load import load_weights
-from sterna.engine.model.packing import Progress
 from sterna.engine.model.weights import ModelWeights
+from sterna.engine.progress import Progress
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import MAX_SCORED_ROWS, Scheduler
 

@@ -11,6 +11,7 @@ from sterna.engine.bench.energy import EnergyProbe, WorkEnergy
 from sterna.engine.bench.limits import LimitProbe, Limits
 from sterna.engine.config import EngineConfig
 from sterna.engine.load import load_engine
+from sterna.engine.progress import Progress
 from sterna.engine.requests.request import Request, SamplingParams
 
 DECODE_PROMPT_TOKENS: Final = 64
@@ -48,9 +49,7 @@ class Work:
 class Stepper:
     """Loads an engine and steps it. Raises CheckpointError, ConfigError."""
 
-    def __init__(
-        self, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-    ) -> None:
+    def __init__(self, config: EngineConfig, progress: Progress | None = None) -> None:
         start = time.perf_counter()
         self.loaded = load_engine(config, progress)
         self.load_seconds = time.perf_counter() - start

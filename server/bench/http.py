@@ -14,14 +14,13 @@ from typing import Final
 
 import httpx
 
+from sterna.engine import Progress
 from sterna.server.bench.energy import LoadEnergy, energy_between, read_energy
 from sterna.server.bench.load import Load, LoadSource
 from sterna.server.bench.probe import find_endpoint
 from sterna.server.bench.prompt import PromptWriter
 from sterna.server.bench.report import HttpReport, LoadFigures, Objective, ServerFacts, ratios
 from sterna.server.bench.stream import timed_request
-
-Progress = Callable[[str, int, int], None]
 
 _TURNS_OF_TWO: Final = 2  # of each server at each number of clients
 _TIMEOUT_SECONDS: Final = 600.0  # without a byte: an answer may wait long behind fifteen others
