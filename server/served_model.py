@@ -67,9 +67,8 @@ class ServedModel:
         )
 
     def start(self) -> None:
-        """Start its threads; in the event loop that will serve it."""
+        """Start its thread; in the event loop that will serve it."""
         self.engine.start()
-        self.constraints.start()
 
     async def stop(self) -> None:
         """End them. Requests that are still open get EngineDeadError."""
