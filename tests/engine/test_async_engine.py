@@ -11,7 +11,7 @@ from sterna.engine.async_engine import AsyncEngine
 from sterna.engine.core import EngineCore
 from sterna.engine.errors import ContextLengthError, EngineDeadError, GenerationError, RequestError
 from sterna.engine.facts import Footprint, ModelInfo
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcomes
 from sterna.engine.requests.outputs import EngineStats
 from sterna.engine.requests.request import SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
@@ -54,7 +54,7 @@ class ScriptedRunner:
             while self.num_started < number:
                 await asyncio.sleep(0.001)
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         self.num_started += 1
         if not self._is_open:
             assert self._gate.acquire(timeout=LIMIT_SECONDS)
@@ -62,8 +62,8 @@ class ScriptedRunner:
             raise self.error
         sampling = [entry.request for entry in batch if entry.samples]
         return [
-            SampledToken(None, 0.0) if request.token_ids[0] == POISON else token
-            for request, token in zip(sampling, self._model.run(batch), strict=True)
+            (NotFinite(),) if request.token_ids[0] == POISON else outcomes
+            for request, outcomes in zip(sampling, self._model.run(batch), strict=True)
         ]
 
 
