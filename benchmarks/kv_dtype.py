@@ -66,7 +66,6 @@ class Network:
             slots=positions,
             block_tables=np.arange(CONTEXT_TOKENS // CACHE_TOKENS, dtype=np.int32)[None],
             query_starts=np.array([0, len(token_ids)], np.int32),
-            context_lens=np.array([len(token_ids)], np.int32),
             logit_rows=positions,
         )
         return self._program.run(step).astype(np.float64)

@@ -107,7 +107,6 @@ def _step(tokens: int) -> Step:
         slots=positions,
         block_tables=np.arange(blocks, dtype=np.int32)[None],
         query_starts=np.array([0, tokens], np.int32),
-        context_lens=np.array([CONTEXT_TOKENS + tokens], np.int32),
         logit_rows=np.array([tokens - 1], np.int32),
     )
 

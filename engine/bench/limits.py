@@ -51,6 +51,5 @@ _EMPTY_STEP: Final = Step(
     slots=_NOTHING,
     block_tables=np.zeros((0, 0), np.int32),
     query_starts=np.zeros(1, np.int32),
-    context_lens=_NOTHING,
     logit_rows=_NOTHING,
 )

@@ -1,16 +1,15 @@
 """A loaded engine, stepped by hand: how long steps take, and what they have to do."""
 
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sterna.engine.bench.energy import EnergyProbe, WorkEnergy
 from sterna.engine.bench.limits import LimitProbe, Limits
 from sterna.engine.config import EngineConfig
 from sterna.engine.load import load_engine
+from sterna.engine.machine.process_memory import ProcessMemory
 from sterna.engine.progress import Progress
 from sterna.engine.requests.request import Request, SamplingParams
 
@@ -53,7 +52,7 @@ class Stepper:
         start = time.perf_counter()
         self.loaded = load_engine(config, progress)
         self.load_seconds = time.perf_counter() - start
-        self.rss_mb = resident_bytes() / 1e6
+        self.resident_bytes = ProcessMemory.read().resident_bytes
         self.probe = LimitProbe(self.loaded.program.isa, self.loaded.program.num_threads)
         self._core = self.loaded.core
         self._energy = EnergyProbe(self.loaded.energy.meter)
@@ -119,9 +118,3 @@ class Stepper:
         request = Request(f"bench-{self._num_requests}", prompt, params)
         self._core.add(request)
         return request
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds for itself, and what it has mapped and touched."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()

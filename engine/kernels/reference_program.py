@@ -140,7 +140,7 @@ class ReferenceProgram:
             outputs = []
             starts = step["query_starts"].tolist()
             for r, (begin, end) in enumerate(pairwise(starts)):
-                length = int(step["context_lens"][r])
+                length = int(step["positions"][end - 1]) + 1
                 table = step["block_tables"][r, : -(-length // CACHE_TOKENS)]
                 keys, values = blocks[:, table].flatten(1, 2)[:, :length]
                 outputs.append(

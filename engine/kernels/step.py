@@ -23,7 +23,6 @@ class Step:
     slots: Ints  # [T]: cache block * CACHE_TOKENS + offset, where keys and values go
     block_tables: Ints  # [R, B]: cache blocks of each request, in order; padded with any block
     query_starts: Ints  # [R + 1]: the tokens of request r are query_starts[r] : query_starts[r + 1]
-    context_lens: Ints  # [R]: tokens in the cache after this step
     logit_rows: Ints  # [S]: rows of T
 
 

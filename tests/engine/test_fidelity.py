@@ -55,7 +55,6 @@ class Model:
             slots=blocks * CACHE_TOKENS + positions % CACHE_TOKENS,
             block_tables=self._table,
             query_starts=np.array([0, len(token_ids)], np.int32),
-            context_lens=np.array([start + len(token_ids)], np.int32),
             logit_rows=np.arange(len(token_ids), dtype=np.int32),
         )
         return self._program.run(step).copy()

@@ -50,7 +50,6 @@ def logits(weights: ModelWeights, isa: str, head: HeadType, tokens: list[int]) -
                     slots=positions,
                     block_tables=np.arange(blocks, dtype=np.int32)[None],
                     query_starts=np.array([0, CHUNK], np.int32),
-                    context_lens=np.array([CHUNK], np.int32),
                     logit_rows=positions,
                 )
             ).copy()
