@@ -5,7 +5,7 @@ from time import monotonic
 from typing import Protocol
 
 from sterna.engine.errors import GenerationError
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.requests.batch import (
     BatchEntry,
     Ended,
@@ -92,7 +92,7 @@ class EngineCore:
 
     def stats(self) -> EngineStats:
         """Take a snapshot of the counters."""
-        scheduler, cache, footprint = self._scheduler, self._scheduler.cache, self.footprint
+        scheduler, cache = self._scheduler, self._scheduler.cache
         return EngineStats(
             num_running=len(scheduler.running),
             num_waiting=len(scheduler.waiting),
@@ -106,11 +106,6 @@ class EngineCore:
             num_steps=self._num_steps,
             tokens_computed=self._step_tokens.total,
             step_tokens=self._step_tokens,
-            weight_bytes=footprint.weight_bytes,
-            kv_cache_bytes=footprint.kv_cache_bytes,
-            isa=footprint.isa,
-            backend=footprint.backend,
-            num_threads=footprint.num_threads,
         )
 
     def _note_first_run(self, batch: Sequence[BatchEntry]) -> None:

@@ -13,7 +13,7 @@ from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.token_counts import TokenCounts
 
 MAX_LOGPROBS = 20  # alternatives to a token
-MAX_BIAS = 100.0
+MAX_BIAS = 100
 MAX_PRIORITY = 2**63
 
 

@@ -8,9 +8,12 @@ from contextlib import aclosing
 import pytest
 
 from sterna.engine.async_engine import AsyncEngine
+from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore
+from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.errors import ContextLengthError, EngineDeadError, GenerationError, RequestError
-from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.footprint import Footprint
+from sterna.engine.model_info import ModelInfo
 from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcomes
 from sterna.engine.requests.outputs import EngineStats
 from sterna.engine.requests.request import SamplingParams
@@ -67,6 +70,10 @@ class ScriptedRunner:
         ]
 
 
+def make_engine(core: EngineCore, model: ModelInfo) -> AsyncEngine:
+    return AsyncEngine(core, model, EnergyAccounting(), MaskPool())
+
+
 @pytest.fixture
 def runner() -> ScriptedRunner:
     return ScriptedRunner()
@@ -76,7 +83,7 @@ def runner() -> ScriptedRunner:
 async def engine(runner: ScriptedRunner) -> AsyncIterator[AsyncEngine]:
     scheduler = Scheduler(KVCache(NUM_BLOCKS, BLOCK_TOKENS), 8, 4, 8)
     core = EngineCore(scheduler, runner, Footprint(0, 0, "none", "hash", 1))
-    engine = AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, frozenset({EOS}), 0))
+    engine = make_engine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, frozenset({EOS}), 0))
     engine.start()
     yield engine
     runner.open_gate()
@@ -292,7 +299,7 @@ async def test_engine_must_be_started() -> None:
     core = EngineCore(
         Scheduler(KVCache(4, 4), 8, 4, 8), ScriptedRunner(), Footprint(0, 0, "none", "hash", 1)
     )
-    engine = AsyncEngine(core, ModelInfo(VOCAB_SIZE, 16, frozenset(), 0))
+    engine = make_engine(core, ModelInfo(VOCAB_SIZE, 16, frozenset(), 0))
     assert not engine.is_alive
     with pytest.raises(EngineDeadError, match="not been started"):
         await collect(engine, [1])

@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from tokenizers import Tokenizer as Encoder
 
 from sterna.engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
+from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore, Runner
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcome, Outcomes, SampledToken
 from sterna.engine.requests.request import Request
 from sterna.engine.scheduling.kv_cache import KVCache
@@ -110,7 +111,8 @@ def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncE
     )
     core = EngineCore(scheduler, model, FOOTPRINT)
     eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
-    return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0), energy)
+    model_info = ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0)
+    return AsyncEngine(core, model_info, energy or EnergyAccounting(), MaskPool())
 
 
 def make_app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:

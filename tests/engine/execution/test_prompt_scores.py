@@ -9,7 +9,7 @@ import torch
 
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape
