@@ -9,8 +9,10 @@ from sterna.engine.kernels import _native
 from sterna.engine.kernels.arrays import Codes, Floats, Ints, Table
 from sterna.engine.kernels.int8_table import Int8Table
 from sterna.engine.kernels.packing import PackedTernary
-from sterna.engine.kernels.program import AttentionShape, QuantizedRows, Rows
+from sterna.engine.kernels.program import AttentionShape, HeadNorms, QuantizedRows, Rows
 from sterna.engine.kernels.step import Logprobs, Sampling, Step
+
+_NO_NORM = np.empty(0, np.float32)
 
 
 class NativeProgram:
@@ -82,7 +84,7 @@ class NativeProgram:
     def read_quantized(self, rows: QuantizedRows) -> tuple[np.ndarray, Floats]:
         """Return the int8 values and the scales that an operation puts out."""
         q, scales, _ = self._program.quantized_views(rows.index)
-        return q, scales
+        return q, scales if rows.group else scales[:, 0]
 
     def embed(self, table: Table) -> Rows:
         """See ``Program``."""
@@ -91,10 +93,24 @@ class NativeProgram:
         self._program.embed(table, out.index)
         return out
 
-    def rms_norm_quantize(self, x: Rows, weight: Floats, eps: float) -> QuantizedRows:
+    def rms_norm_quantize(
+        self, x: Rows, weight: Floats, eps: float, group: int | None = None
+    ) -> QuantizedRows:
         """See ``Program``."""
-        out = self._quantized_rows("rms_norm", x.width)
+        out = self._quantized_rows("rms_norm", x.width, group)
         self._program.rms_norm_quantize(x.index, weight, eps, out.index)
+        return out
+
+    def quantize(self, x: Rows, group: int | None = None) -> QuantizedRows:
+        """See ``Program``."""
+        out = self._quantized_rows("quantize", x.width, group)
+        self._program.quantize(x.index, out.index)
+        return out
+
+    def silu_gate_quantize(self, gate_up: Rows, group: int | None = None) -> QuantizedRows:
+        """See ``Program``."""
+        out = self._quantized_rows("silu_gate", gate_up.width // 2, group)
+        self._program.silu_gate_quantize(gate_up.index, out.index)
         return out
 
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
@@ -122,9 +138,10 @@ class NativeProgram:
         )
         return out
 
-    def rotate_and_store(self, qkv: Rows, layer: int) -> None:
+    def rotate_and_store(self, qkv: Rows, layer: int, norms: HeadNorms | None = None) -> None:
         """See ``Program``."""
-        self._program.rotate_and_store(qkv.index, layer)
+        norms = norms or HeadNorms(_NO_NORM, _NO_NORM, 0.0)
+        self._program.rotate_and_store(qkv.index, layer, norms.query, norms.key, norms.eps)
 
     def attention(self, qkv: Rows, layer: int) -> Rows:
         """See ``Program``."""
@@ -212,8 +229,23 @@ class NativeProgram:
         self, x: QuantizedRows, weight: PackedTernary, out: Rows, *, accumulate: bool
     ) -> None:
         self._weights.append(weight.codes)
-        self._program.ternary_matmul(
-            x.index, weight.codes, weight.row_scales, weight.in_features, out.index, accumulate
+        if weight.group_scales is None:
+            self._program.ternary_matmul(
+                x.index, weight.codes, weight.row_scales, weight.in_features, out.index, accumulate
+            )
+            return
+        if weight.group != x.group:
+            raise ValueError(f"ternary_matmul: groups of {weight.group} times groups of {x.group}")
+        scales = weight.group_scales.view(np.uint16)
+        self._weights.append(scales)
+        self._program.grouped_matmul(
+            x.index,
+            weight.codes,
+            scales,
+            weight.out_features,
+            weight.in_features,
+            out.index,
+            accumulate,
         )
 
     def _rows(self, kind: str, width: int) -> Rows:
@@ -221,7 +253,8 @@ class NativeProgram:
             self._buffers[kind, width] = self._program.add_rows(width)
         return Rows(self._buffers[kind, width], width)
 
-    def _quantized_rows(self, kind: str, width: int) -> QuantizedRows:
-        if (kind, width) not in self._buffers:
-            self._buffers[kind, width] = self._program.add_quantized_rows(width)
-        return QuantizedRows(self._buffers[kind, width], width)
+    def _quantized_rows(self, kind: str, width: int, group: int | None = None) -> QuantizedRows:
+        key = f"{kind} {group}", width
+        if key not in self._buffers:
+            self._buffers[key] = self._program.add_quantized_rows(width, group or width)
+        return QuantizedRows(self._buffers[key], width, group)

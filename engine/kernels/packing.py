@@ -38,17 +38,44 @@ class PackedTernary:
 
     codes: uint8 [ceil(N/80), ceil(K/4), 64], contiguous, drawn above; may be mapped read-only.
     row_scales: float32 [N]; they multiply: ``y = (w . x_int8) * activation_scale * row_scale``.
+    group_scales: instead of them, float16 [ceil(N/80), ceil(K/group), 80], a factor of each group
+    of inputs of each row; those of rows past N are 0.
     """
 
     codes: Codes
     row_scales: Floats
     out_features: int
     in_features: int
+    group_scales: NDArray[np.float16] | None = None
+    group: int | None = None
 
     @property
     def num_bytes(self) -> int:
         """Bytes that a product with this matrix reads: codes and scales."""
-        return self.codes.nbytes + self.row_scales.nbytes
+        group_bytes = 0 if self.group_scales is None else self.group_scales.nbytes
+        return self.codes.nbytes + self.row_scales.nbytes + group_bytes
+
+    @property
+    def scale_of_each(self) -> Floats:
+        """The scale of every weight, float32 [N, K]."""
+        if self.group_scales is None:
+            return np.broadcast_to(self.row_scales[:, None], (self.out_features, self.in_features))
+        by_row = self.group_scales.astype(np.float32).transpose(0, 2, 1)
+        scales = by_row.reshape(-1, by_row.shape[-1])[: self.out_features]
+        return np.repeat(scales, self.group or 1, axis=1)[:, : self.in_features]
+
+
+def pack_group_scales(scales: Floats) -> NDArray[np.float16]:
+    """Pack float32 [N, G] scales, each of which float16 must hold, into [ceil(N/80), G, 80].
+
+    Raises ValueError for a scale that float16 does not hold.
+    """
+    halves = scales.astype(np.float16)
+    if not np.array_equal(halves.astype(np.float32), scales):
+        raise ValueError("scales that float16 does not hold")
+    padded = np.zeros((-(-len(scales) // BLOCK_ROWS) * BLOCK_ROWS, scales.shape[1]), np.float16)
+    padded[: len(scales)] = halves
+    return np.ascontiguousarray(padded.reshape(-1, BLOCK_ROWS, scales.shape[1]).transpose(0, 2, 1))
 
 
 def codes_shape(out_features: int, in_features: int) -> tuple[int, int, int]:

@@ -30,10 +30,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedRows:
-    """Handle of int8 activations with one scale a row: ``x ~ q * scale``. Valid as Rows are."""
+    """Handle of int8 activations: ``x ~ q * scale``. Valid as Rows are.
+
+    group: inputs that share a scale; None: all of a row.
+    """
 
     index: int
     width: int
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,15 @@ class AttentionShape:
         return (self.num_heads + 2 * self.num_kv_heads) * self.head_size
 
 
+@dataclass(frozen=True, slots=True)
+class HeadNorms:
+    """Norms of single heads. query, key: float32 [D]."""
+
+    query: Floats
+    key: Floats
+    eps: float
+
+
 class Program(Protocol):
     """Operations to record, in order of execution; ``run`` them, and ``sample`` what comes out.
 
@@ -73,11 +86,28 @@ class Program(Protocol):
     def embed(self, table: Table) -> Rows:
         """Record: rows of the table [V, K] (bfloat16 or float32) by token id, [T, K]."""
 
-    def rms_norm_quantize(self, x: Rows, weight: Floats, eps: float) -> QuantizedRows:
-        """Record: ``weight * x / rms(x)``, rounded to int8 by each row's largest magnitude."""
+    def rms_norm_quantize(
+        self, x: Rows, weight: Floats, eps: float, group: int | None = None
+    ) -> QuantizedRows:
+        """Record: ``weight * x / rms(x)``, rounded to int8 by the largest magnitude of each group.
+
+        group: inputs that share a scale, a multiple of 4; None: all of a row.
+        """
+
+    def quantize(self, x: Rows, group: int | None = None) -> QuantizedRows:
+        """Record: x rounded to int8, as above."""
+
+    def silu_gate_quantize(self, gate_up: Rows, group: int | None = None) -> QuantizedRows:
+        """Record: ``silu(gate) * up`` rounded to int8, as above, from rows [gate, up].
+
+        ``gate_up`` is overwritten.
+        """
 
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
-        """Record: ``x @ W.T`` [T, N]; the sum of the integer products is exact."""
+        """Record: ``x @ W.T`` [T, N]; integer products are summed exactly, in a row or a group.
+
+        Groups are added in float, in order; weight and x have the same.
+        """
 
     def ternary_matmul_add(self, x: QuantizedRows, weight: PackedTernary, total: Rows) -> None:
         """Record: the same, added to ``total`` in place."""
@@ -85,8 +115,10 @@ class Program(Protocol):
     def gated_matmul(self, x: QuantizedRows, gate: PackedTernary, up: PackedTernary) -> Rows:
         """Record: ``relu(x @ gate.T)^2 * (x @ up.T)`` [T, N]; both products as above."""
 
-    def rotate_and_store(self, qkv: Rows, layer: int) -> None:
+    def rotate_and_store(self, qkv: Rows, layer: int, norms: HeadNorms | None = None) -> None:
         """Record: rotary positions on queries (in place) and keys; keys and values are stored.
+
+        norms: taken of each query and key head before it is rotated.
 
         qkv: [T, (H + 2 G) D], heads of queries, keys, values. Queries end up scaled by
         1 / sqrt(D); keys and values go to the layer's cache slots in the cache's type.

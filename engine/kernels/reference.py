@@ -32,24 +32,43 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return weight * (x * torch.rsqrt(mean + eps))
 
 
-def quantize(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Round each row to int8 by its largest magnitude, half to even: absmax quantisation.
+def quantize(x: Tensor, group: int | None = None) -> tuple[Tensor, Tensor]:
+    """Round each row, or each group of a row, to int8 by its largest magnitude, half to even.
 
-    x: [T, K] float32. Returns q int8 [T, K] and scales float32 [T], with ``x ~ q * scale``.
+    x: [T, K] float32. Returns q int8 [T, K] and scales float32 [T, K / group], with
+    ``x ~ q * scale``; the last group may be shorter.
     """
-    absmax = x.abs().amax(-1, keepdim=True).clamp(min=1e-5)
-    q = (x * (127.0 / absmax)).round().clamp(-128, 127)
-    return q.to(torch.int8), (absmax / 127.0).squeeze(-1)
+    parts = torch.split(x, group or x.shape[-1], -1)
+    absmax = torch.stack([part.abs().amax(-1).clamp(min=1e-5) for part in parts], -1)
+    factors = (127.0 / absmax).repeat_interleave(group or x.shape[-1], -1)[:, : x.shape[-1]]
+    return (x * factors).round().clamp(-128, 127).to(torch.int8), absmax / 127.0
+
+
+def silu_gate(gate_up: Tensor) -> Tensor:
+    """Return ``silu(gate) * up`` [T, F] of rows [gate, up]."""
+    gate, up = gate_up.chunk(2, -1)
+    return torch.nn.functional.silu(gate) * up
 
 
 def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
-    """Return ``(q @ W.T) * scales * row_scales`` [T, N] float32.
+    """Return ``(q @ W.T) * scales * row_scales`` [T, N] float32; by groups, if there are any.
 
     The products are exact: doubles hold every integer below 2^53.
     """
     w = as_tensor(unpack_ternary(weight.codes, weight.out_features, weight.in_features))
-    sums = (q.double() @ w.to(q.device).double().T).float()
-    return sums * (scales[:, None] * as_tensor(weight.row_scales).to(q.device))
+    w = w.to(q.device).double()
+    if weight.group_scales is None:
+        sums = (q.double() @ w.T).float()
+        return sums * (scales * as_tensor(weight.row_scales).to(q.device))
+    group = weight.group or weight.in_features
+    by_row = as_tensor(weight.group_scales).float().transpose(1, 2).flatten(0, 1).to(q.device)
+    total = torch.zeros(len(q), weight.out_features, device=q.device)
+    for index, (x, part) in enumerate(
+        zip(*(torch.split(each, group, -1) for each in (q, w)), strict=True)
+    ):
+        sums = (x.double() @ part.T).float()
+        total += sums * (scales[:, index, None] * by_row[: weight.out_features, index])
+    return total
 
 
 def gated_matmul(q: Tensor, scales: Tensor, gate: PackedTernary, up: PackedTernary) -> Tensor:

@@ -14,7 +14,7 @@ from sterna.engine.kernels import reference
 from sterna.engine.kernels.arrays import Floats, Ints, Table
 from sterna.engine.kernels.int8_table import Int8Table
 from sterna.engine.kernels.packing import PackedTernary
-from sterna.engine.kernels.program import AttentionShape, QuantizedRows, Rows
+from sterna.engine.kernels.program import AttentionShape, HeadNorms, QuantizedRows, Rows
 from sterna.engine.kernels.step import CACHE_TOKENS, Logprobs, Sampling, Step
 
 
@@ -69,21 +69,37 @@ class ReferenceProgram:
 
     def read_quantized(self, rows: QuantizedRows) -> tuple[np.ndarray, Floats]:
         """Return the int8 values and the scales that an operation has put out."""
-        q, scales = self._quantized[rows.index]
-        return q.cpu().numpy(), scales.cpu().numpy()
+        q, scales = (part.cpu().numpy() for part in self._quantized[rows.index])
+        return q, scales if rows.group else scales[:, 0]
 
     def embed(self, table: Table) -> Rows:
         """See ``Program``."""
         rows = self._move(table)
         return self._record("embed", table.shape[1], lambda step: rows[step["token_ids"]].float())
 
-    def rms_norm_quantize(self, x: Rows, weight: Floats, eps: float) -> QuantizedRows:
+    def rms_norm_quantize(
+        self, x: Rows, weight: Floats, eps: float, group: int | None = None
+    ) -> QuantizedRows:
         """See ``Program``."""
         factors = self._move(weight)
         return self._record_quantized(
             "rms_norm_quantize",
             x.width,
+            group,
             lambda: reference.rms_norm(self._rows[x.index], factors, eps),
+        )
+
+    def quantize(self, x: Rows, group: int | None = None) -> QuantizedRows:
+        """See ``Program``."""
+        return self._record_quantized("quantize", x.width, group, lambda: self._rows[x.index])
+
+    def silu_gate_quantize(self, gate_up: Rows, group: int | None = None) -> QuantizedRows:
+        """See ``Program``."""
+        return self._record_quantized(
+            "silu_gate_quantize",
+            gate_up.width // 2,
+            group,
+            lambda: reference.silu_gate(self._rows[gate_up.index]),
         )
 
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
@@ -111,7 +127,7 @@ class ReferenceProgram:
             lambda _: reference.gated_matmul(*self._quantized[x.index], gate, up),
         )
 
-    def rotate_and_store(self, qkv: Rows, layer: int) -> None:
+    def rotate_and_store(self, qkv: Rows, layer: int, norms: HeadNorms | None = None) -> None:
         """See ``Program``."""
         shape = self._attention_shape
 
@@ -119,6 +135,9 @@ class ReferenceProgram:
             heads = self._rows[qkv.index].view(-1, qkv.width // shape.head_size, shape.head_size)
             first_value = shape.num_heads + shape.num_kv_heads
             queries, keys, values = heads.tensor_split((shape.num_heads, first_value), dim=1)
+            if norms is not None:
+                queries = reference.rms_norm(queries, self._move(norms.query), norms.eps)
+                keys = reference.rms_norm(keys, self._move(norms.key), norms.eps)
             cos, sin = self._cos[step["positions"]], self._sin[step["positions"]]
             queries = reference.rotate(queries, cos, sin) * shape.head_size**-0.5
             keys = reference.rotate(keys, cos, sin)
@@ -235,12 +254,14 @@ class ReferenceProgram:
         self._ops.append((kind, run))
         return rows
 
-    def _record_quantized(self, kind: str, width: int, op: Callable[[], Tensor]) -> QuantizedRows:
-        rows = QuantizedRows(len(self._quantized), width)
+    def _record_quantized(
+        self, kind: str, width: int, group: int | None, op: Callable[[], Tensor]
+    ) -> QuantizedRows:
+        rows = QuantizedRows(len(self._quantized), width, group)
         self._quantized.append((torch.empty(0), torch.empty(0)))
 
         def run(_: dict[str, Tensor]) -> None:
-            self._quantized[rows.index] = reference.quantize(op())
+            self._quantized[rows.index] = reference.quantize(op(), group)
 
         self._ops.append((kind, run))
         return rows

@@ -30,12 +30,12 @@ View<float, 2> rows_view(nb::handle self, size_t index) {
   return {rows.data.get(), {rows.num_rows, rows.width}, self, {int64_t(rows.stride), 1}};
 }
 
-std::tuple<View<int8_t, 2>, View<float, 1>, View<int32_t, 1>> quantized_views(nb::handle self,
+std::tuple<View<int8_t, 2>, View<float, 2>, View<int32_t, 2>> quantized_views(nb::handle self,
                                                                               size_t index) {
   QuantizedRows& rows = nb::cast<Program&>(self).quantized_rows(index);
   return {{rows.q.get(), {rows.num_rows, rows.width}, self, {int64_t(rows.stride), 1}},
-          {rows.scales.data(), {rows.num_rows}, self},
-          {rows.sums.data(), {rows.num_rows}, self}};
+          {rows.scales.data(), {rows.num_rows, rows.num_groups}, self},
+          {rows.sums.data(), {rows.num_rows, rows.num_groups}, self}};
 }
 
 void run(Program& program, Ints token_ids, Ints positions, Ints slots,
@@ -128,7 +128,7 @@ NB_MODULE(_native, m) {
       .def_prop_ro("scratch_bytes", &Program::scratch_bytes)
       .def_prop_ro("seconds", [](const Program& p) { return p.seconds(); })
       .def("add_rows", &Program::add_rows, "width"_a)
-      .def("add_quantized_rows", &Program::add_quantized_rows, "width"_a)
+      .def("add_quantized_rows", &Program::add_quantized_rows, "width"_a, "group"_a)
       .def("rows_view", rows_view, "index"_a)
       .def("quantized_views", quantized_views, "index"_a)
       .def("run", run, array("token_ids"), array("positions"), array("slots"),

@@ -37,19 +37,26 @@ struct Rows {
   Memory<float> data;
 };
 
-// Int8 activations with a scale and a sum for each row; what pads a row stays zero.
+// Int8 activations with a scale and a sum for each group of a row's inputs, or for all of them;
+// what pads a row stays zero.
 struct QuantizedRows {
-  QuantizedRows(size_t num_rows, size_t width)
+  QuantizedRows(size_t num_rows, size_t width, size_t group)
       : num_rows(num_rows),
         width(width),
         stride(padded(width)),
+        group(group),
+        num_groups((width + group - 1) / group),
         q(zeroed<int8_t>(num_rows * stride)),
-        scales(num_rows),
-        sums(num_rows) {}
-  size_t bytes() const { return num_rows * (stride + sizeof(float) + sizeof(int32_t)); }
-  QuantizedRow row(size_t i) { return {q.get() + i * stride, &scales[i], &sums[i]}; }
+        scales(num_rows * num_groups),
+        sums(num_rows * num_groups) {}
+  size_t bytes() const {
+    return num_rows * (stride + num_groups * (sizeof(float) + sizeof(int32_t)));
+  }
+  QuantizedRow row(size_t i) {
+    return {q.get() + i * stride, &scales[i * num_groups], &sums[i * num_groups]};
+  }
 
-  size_t num_rows, width, stride;
+  size_t num_rows, width, stride, group, num_groups;
   Memory<int8_t> q;
   std::vector<float> scales;
   std::vector<int32_t> sums;

@@ -17,7 +17,8 @@ constexpr size_t kMaxQueries = 8;          // query rows of one attention tile
 constexpr size_t kHeadTileRows = 4;        // vocabulary rows of one head tile
 constexpr size_t kMaxTileTokens = 64;      // activation rows of one ternary tile, at most
 
-// An int8 row: x ~ q * scale; sum is the sum of q, to turn codes w + 1 back into weights.
+// An int8 row: x ~ q * scale; sum is the sum of q, to turn codes w + 1 back into weights. There is
+// one scale and one sum for the row, or for each group of it.
 struct QuantizedRow {
   int8_t* q;
   float* scale;
@@ -96,9 +97,21 @@ struct KernelTable {
   // y = weight * (x / rms(x)); the mean of squares is summed in double.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
 
-  // The same, then rounded to int8 by the row's largest magnitude (absmax), half to even.
-  void (*rms_norm_quantize)(const float* x, const float* weight, float eps, size_t n,
+  // The same, then rounded to int8 by the largest magnitude (absmax) of each `group` elements,
+  // half to even. The last group may be shorter.
+  void (*rms_norm_quantize)(const float* x, const float* weight, float eps, size_t n, size_t group,
                             QuantizedRow out);
+
+  // x rounded so, as it is.
+  void (*quantize)(const float* x, size_t n, size_t group, QuantizedRow out);
+
+  // y = silu(gate) * up; y may be one of them.
+  void (*silu_gate)(const float* gate, const float* up, size_t n, float* y);
+
+  // total[r] += (sums[r] - x_sum) * (x_scale * scales[r]) for all rows of a block: one group of
+  // inputs. scales: float16, or null for ones.
+  void (*add_group)(const int32_t* sums, int32_t x_sum, float x_scale, const uint16_t* scales,
+                    float* total);
 
   // Rotates one head (half-rotation form) and multiplies by `scale`.
   void (*rotate)(const float* x, const float* cos, const float* sin, float scale, size_t half,

@@ -49,8 +49,9 @@ size_t Program::add_rows(size_t width) {
   return rows_.size() - 1;
 }
 
-size_t Program::add_quantized_rows(size_t width) {
-  quantized_rows_.push_back(std::make_unique<QuantizedRows>(max_tokens_, width));
+size_t Program::add_quantized_rows(size_t width, size_t group) {
+  require(group % kStepInputs == 0 || group >= width, "add_quantized_rows: a group is whole steps");
+  quantized_rows_.push_back(std::make_unique<QuantizedRows>(max_tokens_, width, group));
   return quantized_rows_.size() - 1;
 }
 

@@ -34,7 +34,7 @@ class Program {
 
   // Buffers.
   size_t add_rows(size_t width);
-  size_t add_quantized_rows(size_t width);
+  size_t add_quantized_rows(size_t width, size_t group);
   Rows& rows(size_t index) { return *rows_.at(index); }
   QuantizedRows& quantized_rows(size_t index) { return *quantized_rows_.at(index); }
   size_t scratch_bytes() const;  // of all rows of activations

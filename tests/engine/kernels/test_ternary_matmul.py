@@ -83,7 +83,7 @@ def test_a_gated_product_is_that_of_two_products(backend: str, rows: int) -> Non
     program.run(plain_step(13))
     q, scales = (a[:13] for a in program.read_quantized(quantized))
     g, u = (
-        reference.ternary_matmul(torch.from_numpy(q), torch.from_numpy(scales), w).numpy()
+        reference.ternary_matmul(torch.from_numpy(q), torch.from_numpy(scales[:, None]), w).numpy()
         for w in (gate, up)
     )
     np.testing.assert_array_equal(program.read(gated)[:13], np.square(np.maximum(g, 0)) * u)

@@ -3,6 +3,7 @@
 #pragma once
 #include "tiles/attention-inl.h"
 #include "tiles/exp-inl.h"
+#include "tiles/group-inl.h"
 #include "tiles/head-inl.h"
 #include "tiles/row-inl.h"
 
@@ -20,6 +21,9 @@ constexpr KernelTable make_table(const char* isa, uint32_t needs, size_t tile_to
       gate_sums,
       rms_norm,
       rms_norm_quantize,
+      quantize,
+      silu_gate,
+      add_group,
       rotate,
       store_half,
       store_int8,

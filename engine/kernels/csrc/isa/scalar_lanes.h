@@ -13,6 +13,7 @@ struct Lanes {
   static Float add(Float a, Float b) { return a + b; }
   static Float sub(Float a, Float b) { return a - b; }
   static Float mul(Float a, Float b) { return a * b; }
+  static Float div(Float a, Float b) { return a / b; }
   static Float fma(Float a, Float b, Float c) { return a * b + c; }
   static Float max(Float a, Float b) { return a > b ? a : b; }
   static Float abs(Float v) { return __builtin_fabsf(v); }

@@ -8,12 +8,15 @@
 #include "program.h"
 
 struct TernaryWeight {
-  // codes: the packed blocks, see weight_layout.h.
+  // packed: the blocks of codes, see weight_layout.h.
   TernaryWeight(TernaryCodes packed, Floats scales, size_t num_inputs)
-      : codes(packed.data()),
-        row_scales(copy(scales)),
-        out_features(scales.size()),
-        in_features(num_inputs) {
+      : TernaryWeight(packed, scales.size(), num_inputs) {
+    row_scales = copy(scales);
+  }
+
+  // Without row scales.
+  TernaryWeight(TernaryCodes packed, size_t num_outputs, size_t num_inputs)
+      : codes(packed.data()), out_features(num_outputs), in_features(num_inputs) {
     require(packed.shape(0) == num_blocks(out_features) &&
                 packed.shape(1) == num_steps(in_features) && packed.shape(2) == kStepBytes,
             "ternary_matmul: the packed codes do not have the shape of the weight");
@@ -23,6 +26,7 @@ struct TernaryWeight {
   void require_fit(const QuantizedRows& x, const Rows& out) const {
     require(in_features <= kMaxInputs, "ternary_matmul: too many inputs for exact int32 sums");
     require(x.width == in_features, "ternary_matmul: the input has another width than the weight");
+    require(x.num_groups == 1, "ternary_matmul: the input has scales for groups");
     require(out.width == out_features,
             "ternary_matmul: the output has another width than the weight");
   }

@@ -11,7 +11,7 @@ class RmsNormQuantize final : public Op {
       : kernels_(kernels), x_(x), weight_(std::move(weight)), eps_(eps), out_(out) {}
   size_t num_tiles(const Step& step) const override { return step.num_tokens; }
   void run_tile(const Step&, size_t t, bool) override {
-    kernels_.rms_norm_quantize(x_.row(t), weight_.data(), eps_, x_.width, out_.row(t));
+    kernels_.rms_norm_quantize(x_.row(t), weight_.data(), eps_, x_.width, out_.group, out_.row(t));
   }
 
  private:

@@ -7,12 +7,23 @@
 
 namespace {
 
+// Norms of each query and key head before they are rotated; empty: none.
+struct HeadNorms {
+  std::vector<float> query, key;  // [D]
+  float eps;
+};
+
 // Rotates the queries in place (scaled by 1/sqrt(D)) and writes keys and values into their slots.
 // A row of qkv is [H heads, G key heads, G value heads] of D floats.
 class RotateAndStore final : public Op {
  public:
-  RotateAndStore(const KernelTable& kernels, SharedAttention& attention, Rows& qkv, size_t layer)
-      : kernels_(kernels), attention_(attention), qkv_(qkv), layer_(layer) {}
+  RotateAndStore(const KernelTable& kernels, SharedAttention& attention, Rows& qkv, size_t layer,
+                 HeadNorms norms)
+      : kernels_(kernels),
+        attention_(attention),
+        qkv_(qkv),
+        layer_(layer),
+        norms_(std::move(norms)) {}
 
   size_t num_tiles(const Step& step) const override {
     return (step.num_tokens + tile_tokens(step) - 1) / tile_tokens(step);
@@ -48,6 +59,7 @@ class RotateAndStore final : public Op {
     float* head = qkv_.row(t);
     const float scale = 1.0f / sqrtf(float(d));
     for (size_t h = 0; h < shape.num_heads; ++h, head += d) {
+      norm(head, norms_.query);
       kernels_.rotate(head, cos, sin, scale, half, head);
       if (split) kernels_.split_row(head, d, split->at(t, h));
     }
@@ -57,6 +69,7 @@ class RotateAndStore final : public Op {
     KVCache& cache = attention_.cache;
     KVCache::Part &keys = cache.keys[layer_], &values = cache.values[layer_];
     for (size_t g = 0; g < shape.num_kv_heads; ++g, head += d) {
+      norm(head, norms_.key);
       kernels_.rotate(head, cos, sin, 1.0f, half, head);
       store(head, cache.key_at(keys, block, g, token), 4, kCacheTokens,
             cache.scale_at(keys, block, g, token));
@@ -64,6 +77,10 @@ class RotateAndStore final : public Op {
     for (size_t g = 0; g < shape.num_kv_heads; ++g, head += d)
       store(head, cache.value_at(values, block, g, token), 1, 1,
             cache.scale_at(values, block, g, token));
+  }
+
+  void norm(float* head, const std::vector<float>& weight) const {
+    if (!weight.empty()) kernels_.rms_norm(head, weight.data(), norms_.eps, weight.size(), head);
   }
 
   // One head's D floats, `stride` elements apart; in int8 in runs, which are four times as far.
@@ -83,20 +100,26 @@ class RotateAndStore final : public Op {
   SharedAttention& attention_;
   Rows& qkv_;
   size_t layer_;
+  HeadNorms norms_;
 };
 
-void rotate_and_store(Program& p, size_t qkv, size_t layer) {
+void rotate_and_store(Program& p, size_t qkv, size_t layer, Floats query_norm, Floats key_norm,
+                      float eps) {
   SharedAttention& attention = p.attention();
   const AttentionShape& shape = attention.shape;
   attention.require_layer(layer);
   require(p.rows(qkv).width == (shape.num_heads + 2 * shape.num_kv_heads) * shape.head_size,
           "rotate_and_store: the input is not as wide as all heads");
+  for (size_t size : {query_norm.size(), key_norm.size()})
+    require(size == 0 || size == shape.head_size, "rotate_and_store: a norm is as wide as a head");
   p.record("rotate_and_store",
-           std::make_unique<RotateAndStore>(p.kernels(), attention, p.rows(qkv), layer));
+           std::make_unique<RotateAndStore>(p.kernels(), attention, p.rows(qkv), layer,
+                                            HeadNorms{copy(query_norm), copy(key_norm), eps}));
 }
 
 }  // namespace
 
 void define_rotate_and_store(nb::class_<Program>& program) {
-  program.def("rotate_and_store", rotate_and_store, "qkv"_a, "layer"_a);
+  program.def("rotate_and_store", rotate_and_store, "qkv"_a, "layer"_a, array("query_norm"),
+              array("key_norm"), "eps"_a);
 }

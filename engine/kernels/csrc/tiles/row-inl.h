@@ -44,9 +44,19 @@ struct NormedRow {
     return Lanes::mul(Lanes::load(weight + i), scaled);
   }
   float one(size_t i) const { return weight[i] * (x[i] * inverse); }
+  NormedRow from(size_t i) const { return {x + i, weight + i, inverse}; }
 };
 
-inline float largest_magnitude(const NormedRow& row, size_t n) {
+// A row as it is.
+struct PlainRow {
+  const float* x;
+  Lanes::Float vector(size_t i) const { return Lanes::load(x + i); }
+  float one(size_t i) const { return x[i]; }
+  PlainRow from(size_t i) const { return {x + i}; }
+};
+
+template <class Row>
+inline float largest_magnitude(const Row& row, size_t n) {
   const size_t whole = n / Lanes::width * Lanes::width;
   const size_t pairs = whole / (2 * Lanes::width) * (2 * Lanes::width);
   Lanes::Float even = Lanes::set(0.0f), odd = even;  // two, to hide the latency
@@ -67,17 +77,39 @@ void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y
   for (; i < n; ++i) y[i] = normed.one(i);
 }
 
-void rms_norm_quantize(const float* x, const float* weight, float eps, size_t n, QuantizedRow out) {
-  const NormedRow normed = {x, weight, inverse_rms(x, eps, n)};
-  const float absmax = __builtin_fmaxf(largest_magnitude(normed, n), 1e-5f);
+// poison: 0, or NaN where the row is not finite: a NaN must not round to a finite value.
+template <class Row>
+inline void quantize_group(const Row& row, size_t n, float poison, QuantizedRow out) {
+  const float absmax = __builtin_fmaxf(largest_magnitude(row, n), 1e-5f);
   const float factor = 127.0f / absmax;
   size_t i = 0;
   for (; i + Lanes::width <= n; i += Lanes::width)
-    Lanes::store_int8(out.q + i, Lanes::mul(normed.vector(i), Lanes::set(factor)));
-  for (; i < n; ++i) out.q[i] = int8_t(__builtin_lrintf(normed.one(i) * factor));
+    Lanes::store_int8(out.q + i, Lanes::mul(row.vector(i), Lanes::set(factor)));
+  for (; i < n; ++i) out.q[i] = int8_t(__builtin_lrintf(row.one(i) * factor));
   *out.sum = Lanes::sum_int8(out.q, n);
-  // A NaN must not round to a finite value.
-  *out.scale = absmax / 127.0f + normed.inverse * 0.0f;
+  *out.scale = absmax / 127.0f + poison;
+}
+
+template <class Row>
+inline void quantize_row(const Row& row, size_t n, size_t group, float poison, QuantizedRow out) {
+  for (size_t i = 0; i < n; i += group, out.q += group, ++out.scale, ++out.sum)
+    quantize_group(row.from(i), n - i < group ? n - i : group, poison, out);
+}
+
+void rms_norm_quantize(const float* x, const float* weight, float eps, size_t n, size_t group,
+                       QuantizedRow out) {
+  const NormedRow normed = {x, weight, inverse_rms(x, eps, n)};
+  quantize_row(normed, n, group, normed.inverse * 0.0f, out);
+}
+
+void quantize(const float* x, size_t n, size_t group, QuantizedRow out) {
+  Lanes::Float poison = Lanes::set(0.0f);
+  size_t i = 0;
+  for (; i + Lanes::width <= n; i += Lanes::width)
+    poison = Lanes::fma(Lanes::load(x + i), Lanes::set(0.0f), poison);
+  float check = Lanes::sum(poison);
+  for (; i < n; ++i) check += x[i] * 0.0f;
+  quantize_row(PlainRow{x}, n, group, check, out);
 }
 
 // Sums over codes w + 1 as a product with the weights: a vector, or one.
