@@ -10,7 +10,14 @@ from sterna.engine.kernels.backends import (
 from sterna.engine.kernels.int8_table import Int8Table, pack_int8_table
 from sterna.engine.kernels.native import NativeProgram
 from sterna.engine.kernels.packing import PackedTernary, pack_ternary, unpack_ternary
-from sterna.engine.kernels.program import AttentionShape, KVDtype, Program, QuantizedRows, Rows
+from sterna.engine.kernels.program import (
+    AttentionShape,
+    HeadNorms,
+    KVDtype,
+    Program,
+    QuantizedRows,
+    Rows,
+)
 from sterna.engine.kernels.step import BANNED, CACHE_TOKENS, Logprobs, Sampling, Step
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "AttentionShape",
     "Codes",
     "Floats",
+    "HeadNorms",
     "Int8Table",
     "Ints",
     "KVDtype",

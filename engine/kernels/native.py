@@ -241,8 +241,8 @@ class NativeProgram:
         self._program.grouped_matmul(
             x.index,
             weight.codes,
+            weight.row_scales,
             scales,
-            weight.out_features,
             weight.in_features,
             out.index,
             accumulate,

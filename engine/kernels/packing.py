@@ -38,8 +38,8 @@ class PackedTernary:
 
     codes: uint8 [ceil(N/80), ceil(K/4), 64], contiguous, drawn above; may be mapped read-only.
     row_scales: float32 [N]; they multiply: ``y = (w . x_int8) * activation_scale * row_scale``.
-    group_scales: instead of them, float16 [ceil(N/80), ceil(K/group), 80], a factor of each group
-    of inputs of each row; those of rows past N are 0.
+    group_scales: beside them, float16 [ceil(N/80), ceil(K/group), 80], a factor of each group of
+    inputs of each row; those of rows past N are 0.
     """
 
     codes: Codes
@@ -58,11 +58,12 @@ class PackedTernary:
     @property
     def scale_of_each(self) -> Floats:
         """The scale of every weight, float32 [N, K]."""
+        of_rows = self.row_scales[:, None]
         if self.group_scales is None:
-            return np.broadcast_to(self.row_scales[:, None], (self.out_features, self.in_features))
+            return np.broadcast_to(of_rows, (self.out_features, self.in_features))
         by_row = self.group_scales.astype(np.float32).transpose(0, 2, 1)
-        scales = by_row.reshape(-1, by_row.shape[-1])[: self.out_features]
-        return np.repeat(scales, self.group or 1, axis=1)[:, : self.in_features]
+        of_groups = by_row.reshape(-1, by_row.shape[-1])[: self.out_features]
+        return of_rows * np.repeat(of_groups, self.group or 1, axis=1)[:, : self.in_features]
 
 
 def pack_group_scales(scales: Floats) -> NDArray[np.float16]:

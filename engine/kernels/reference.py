@@ -68,7 +68,7 @@ def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
     ):
         sums = (x.double() @ part.T).float()
         total += sums * (scales[:, index, None] * by_row[: weight.out_features, index])
-    return total
+    return total * as_tensor(weight.row_scales).to(q.device)
 
 
 def gated_matmul(q: Tensor, scales: Tensor, gate: PackedTernary, up: PackedTernary) -> Tensor:

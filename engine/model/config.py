@@ -1,6 +1,16 @@
 """The shape and the constants of a network, in our own words, whatever its file called them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RopeScaling:
+    """How rotary frequencies are scaled: a type, and what it needs, in the words of config.json."""
+
+    type: str
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,7 +19,8 @@ class ModelConfig:
 
     family: a name of ``families/registry``. mlp_size: width of the feed-forward part. head_size:
     of queries, keys and values; the heads together need not be as wide as hidden_size.
-    eos_token_ids: of all files that state some; may be empty.
+    eos_token_ids: of all files that state some; may be empty. activation_group: inputs of a ternary
+    matrix that share a scale; None: all of a row, as a model trained with int8 activations has it.
     """
 
     family: str
@@ -26,6 +37,8 @@ class ModelConfig:
     eos_token_ids: frozenset[int]
     bos_token_id: int | None
     tie_embeddings: bool
+    rope_scaling: RopeScaling | None = None
+    activation_group: int | None = None
 
     @property
     def query_size(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sterna.engine.kernels import Floats, PackedTernary, Table, pack_ternary, widen
 from sterna.engine.kernels.int8_table import (
@@ -18,17 +19,15 @@ from sterna.engine.kernels.int8_table import (
     int8_codes_shape,
     pack_int8_table,
 )
-from sterna.engine.kernels.packing import codes_shape
+from sterna.engine.kernels.packing import BLOCK_ROWS, codes_shape
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.packed_cache import Array, ArrayShape, Store
-from sterna.engine.model.sources.source import Source
-from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector, VocabTable
+from sterna.engine.model.scales import fit_scales, join_scales
+from sterna.engine.model.sources.source import Source, TernaryTensor
+from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Vector, VocabTable
 from sterna.engine.model.weights import LayerWeights, ModelWeights
 from sterna.engine.progress import Progress
 
-"""Told what is going on, how much of it is done, and how much there is in all."""
-
-_MAPPED_DTYPES: Final = (np.uint16, np.float32)
 _PACKING: Final = "Packing weights"
 
 
@@ -47,9 +46,8 @@ class Packing:
             for vector in layer.vectors:
                 shapes[f"{index}.{vector.name}"] = "float32", (vector.size,)
             for matrix in layer.matrices:
-                codes = codes_shape(matrix.outputs, matrix.inputs)
-                shapes[f"{index}.{matrix.name}.codes"] = "uint8", codes
-                shapes[f"{index}.{matrix.name}.row_scales"] = "float32", (matrix.outputs,)
+                for name, shape in _matrix_shapes(matrix):
+                    shapes[f"{index}.{matrix.name}.{name}"] = shape
         shapes["norm"] = "float32", (self.tensors.norm.size,)
         rows, width = self._head.shape
         shapes["int8_head.codes"] = "int8", int8_codes_shape(rows, width)
@@ -68,9 +66,8 @@ class Packing:
             for vector in layer.vectors:
                 store(f"{index}.{vector.name}", self._norm(vector))
             for matrix in layer.matrices:
-                codes, row_scales = self._pack(matrix)
-                store(f"{index}.{matrix.name}.codes", codes)
-                store(f"{index}.{matrix.name}.row_scales", row_scales)
+                for name, array in self._arrays(matrix):
+                    store(f"{index}.{matrix.name}.{name}", array)
         store("norm", self._norm(self.tensors.norm))
         table = pack_int8_table(_as_table(self.source.floats(self._head.tensor)))
         for name in INT8_PARTS:
@@ -95,27 +92,26 @@ class Packing:
             ),
         )
 
-    def _pack(self, matrix: Matrix) -> tuple[Array, Floats]:
-        """Return codes and row scales of one fused matrix."""
+    def _arrays(self, matrix: Matrix) -> Iterator[tuple[str, Array]]:
+        """Yield the packed arrays of one fused matrix."""
         parts = [self.source.ternary(part, matrix.inputs) for part in matrix.parts]
-        scales = [
-            self._row_scales(part, read.scales)
-            for part, read in zip(matrix.parts, parts, strict=True)
-        ]
-        codes = pack_ternary(np.concatenate([part.weights for part in parts]))
-        return codes, np.concatenate(scales)
+        of_rows, of_groups = self._scales(matrix, parts)
+        yield "codes", pack_ternary(np.concatenate([part.weights for part in parts]))
+        yield "row_scales", of_rows
+        if of_groups is not None:
+            yield "group_scales", of_groups
 
-    def _row_scales(self, part: Part, scales: Floats) -> Floats:
-        """Return one scale a row; a group of zeros may have any."""
-        if not np.isfinite(scales).all():
-            raise self.source.error(part.tensor, "scales that are not finite", "finite scales")
-        largest: Floats = scales.max(-1)
-        if (scales != largest[:, None]).any():
-            raise self.source.error(
-                part.tensor, f"scales that differ within a row, by groups of 1/{scales.shape[1]}",
-                "one scale a row",
-            )  # fmt: skip
-        return largest
+    def _scales(
+        self, matrix: Matrix, parts: list[TernaryTensor]
+    ) -> tuple[Floats, NDArray[np.float16] | None]:
+        fitted = []
+        for part, read in zip(matrix.parts, parts, strict=True):
+            try:
+                fitted.append(fit_scales(read.scales, matrix.inputs, matrix.group))
+                join_scales(fitted[-1:])
+            except ValueError as error:
+                raise self.source.error(part.tensor, error, _expected_scales(matrix)) from None
+        return join_scales(fitted)
 
     def _norm(self, vector: Vector) -> Floats:
         norm = widen(self.source.floats(vector.tensor))
@@ -130,19 +126,34 @@ class Packing:
     def _widened(self) -> Iterator[VocabTable]:
         """Yield which of embedding and head cannot be used as they are on disk."""
         for table in self.tensors.tables:
-            if self.source.floats(table.tensor).dtype not in _MAPPED_DTYPES:
+            if not self.source.maps(table.tensor):
                 yield table
 
     def _vocab(self, table: VocabTable, arrays: dict[str, Array]) -> Table:
-        return arrays.get(table.tensor, _as_table(self.source.floats(table.tensor)))
+        if table.tensor in arrays:
+            return _as_table(arrays[table.tensor])
+        return _as_table(self.source.floats(table.tensor))
+
+
+def _matrix_shapes(matrix: Matrix) -> Iterator[tuple[str, ArrayShape]]:
+    codes = codes_shape(matrix.outputs, matrix.inputs)
+    yield "codes", ("uint8", codes)
+    yield "row_scales", ("float32", (matrix.outputs,))
+    if matrix.group is not None:
+        yield "group_scales", ("float16", (codes[0], matrix.num_groups, BLOCK_ROWS))
+
+
+def _expected_scales(matrix: Matrix) -> str:
+    return f"scales for groups of {matrix.group}" if matrix.group else "one scale a row"
 
 
 def _layer(index: int, layer: Layer, arrays: dict[str, Array]) -> LayerWeights:
     def packed(matrix: Matrix) -> PackedTernary:
-        codes, scales = (
-            arrays[f"{index}.{matrix.name}.{part}"] for part in ("codes", "row_scales")
-        )
-        return PackedTernary(codes, scales, matrix.outputs, matrix.inputs)
+        prefix = f"{index}.{matrix.name}"
+        codes, scales = arrays[f"{prefix}.codes"], arrays[f"{prefix}.row_scales"]
+        of_groups = arrays.get(f"{prefix}.group_scales")
+        outputs, inputs = matrix.outputs, matrix.inputs
+        return PackedTernary(codes, scales, outputs, inputs, of_groups, matrix.group)
 
     return LayerWeights(
         norms={vector.name: arrays[f"{index}.{vector.name}"] for vector in layer.vectors},

@@ -26,11 +26,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A ternary matrix as the kernels get it: the rows of its parts, in order."""
+    """A ternary matrix as the kernels get it: the rows of its parts, in order.
+
+    group: inputs that share a scale, of the weights and of the activations; None: all of a row.
+    """
 
     name: str
     inputs: int
     parts: tuple[Part, ...]
+    group: int | None = None
+
+    @property
+    def num_groups(self) -> int:
+        """Groups of inputs, the last of which may be shorter."""
+        return -(-self.inputs // (self.group or self.inputs))
 
     @property
     def outputs(self) -> int:

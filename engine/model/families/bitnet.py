@@ -10,9 +10,15 @@ from typing import Any, Final
 from sterna.engine.config import HeadType
 from sterna.engine.kernels import Program, Rows
 from sterna.engine.model.config import ModelConfig
-from sterna.engine.model.families.config_json import Defaults, read_shape
+from sterna.engine.model.families.config_json import (
+    Defaults,
+    network_json,
+    read_shape,
+    refuse_biases,
+)
+from sterna.engine.model.families.outside import model_tensors, record_head
 from sterna.engine.model.sources.json_object import JsonObject
-from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector, VocabTable
+from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector
 from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 ARCHITECTURE: Final = "BitNetForCausalLM"
@@ -28,43 +34,16 @@ class BitNet:
     def read_config(self, config: JsonObject, generation: JsonObject | None) -> ModelConfig:
         """See ``Family``."""
         config.choice("hidden_act", ("relu2",), default="relu2")
-        if config.boolean("attention_bias", default=False):
-            raise config.error("attention_bias", "false: biases are not served")
+        refuse_biases(config, "attention_bias")
         return read_shape(self.name, config, generation, _DEFAULTS)
 
     def to_json(self, config: ModelConfig) -> dict[str, Any]:
         """See ``Family``."""
-        return {
-            "architectures": [ARCHITECTURE],
-            "bos_token_id": config.bos_token_id,
-            "dtype": "bfloat16",
-            "eos_token_id": sorted(config.eos_token_ids),
-            "head_dim": config.head_size,
-            "hidden_act": "relu2",
-            "hidden_size": config.hidden_size,
-            "intermediate_size": config.mlp_size,
-            "max_position_embeddings": config.max_context_tokens,
-            "model_type": "bitnet",
-            "num_attention_heads": config.num_heads,
-            "num_hidden_layers": config.num_layers,
-            "num_key_value_heads": config.num_kv_heads,
-            "rms_norm_eps": config.norm_eps,
-            "rope_parameters": {"rope_theta": config.rope_theta, "rope_type": "default"},
-            "tie_word_embeddings": config.tie_embeddings,
-            "vocab_size": config.vocab_size,
-        }
+        return network_json(config, ARCHITECTURE) | {"hidden_act": "relu2", "model_type": "bitnet"}
 
     def tensors(self, config: ModelConfig) -> ModelTensors:
         """See ``Family``."""
-        head = VocabTable("lm_head.weight", config.vocab_size, config.hidden_size)
-        return ModelTensors(
-            embedding=VocabTable("model.embed_tokens.weight", head.rows, head.width),
-            head=None if config.tie_embeddings else head,
-            norm=Vector("norm", "model.norm.weight", config.hidden_size),
-            layers=tuple(
-                _layer(config, f"model.layers.{index}") for index in range(config.num_layers)
-            ),
-        )
+        return model_tensors(config, lambda prefix: _layer(config, prefix))
 
     def record(self, program: Program, weights: ModelWeights, head: HeadType) -> None:
         """See ``Family``."""
@@ -73,11 +52,7 @@ class BitNet:
         for index, layer in enumerate(weights.layers):
             _attention(program, x, layer, index, eps)
             _feed_forward(program, x, layer, eps)
-        x = program.select_rms_norm(x, weights.norm, eps)
-        if head == "int8":
-            program.int8_head(x, weights.int8_head, weights.head)
-        else:
-            program.head(x, weights.head)
+        record_head(program, x, weights, head)
 
 
 def _layer(config: ModelConfig, prefix: str) -> Layer:

@@ -6,12 +6,16 @@ the others its own defaults hold.
 
 import logging
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sterna.engine.errors import CheckpointError
-from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.config import ModelConfig, RopeScaling
+from sterna.engine.model.families.rope_scaling import read_rope_scaling
 from sterna.engine.model.sources.json_object import JsonObject, shown
 
 logger = logging.getLogger(__name__)
+
+_GROUP: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ def read_shape(
         raise config.error("num_key_value_heads", f"a divisor of num_attention_heads, {num_heads}")
     vocab_size = config.integer("vocab_size")
     hidden_size = config.integer("hidden_size")
+    rope_theta, rope_scaling = _read_rope(config, defaults.rope_theta)
     return ModelConfig(
         family=family,
         vocab_size=vocab_size,
@@ -45,7 +50,8 @@ def read_shape(
         num_heads=num_heads,
         num_kv_heads=num_kv_heads,
         head_size=_head_size(config, hidden_size, num_heads),
-        rope_theta=_rope_theta(config, defaults.rope_theta),
+        rope_theta=rope_theta,
+        rope_scaling=rope_scaling,
         norm_eps=config.positive_number("rms_norm_eps", default=defaults.norm_eps),
         max_context_tokens=config.integer(
             "max_position_embeddings", default=defaults.max_context_tokens
@@ -70,23 +76,66 @@ def _head_size(config: JsonObject, hidden_size: int, num_heads: int) -> int:
     return head_size
 
 
-def _rope_theta(config: JsonObject, default: float) -> float:
-    """Return the base of the rotary frequencies; scaled or partial rotation is refused.
+def _read_rope(config: JsonObject, default: float) -> tuple[float, RopeScaling | None]:
+    """Return the base of the rotary frequencies, and how they are scaled.
 
     transformers 5 writes rope_parameters, with the base in it; transformers 4 writes rope_theta,
-    and rope_scaling for anything but plain rotation.
+    and rope_scaling for anything but plain rotation. Partial rotation is refused.
     """
-    theta = config.positive_number("rope_theta", default=default)
+    theta, scaling = config.positive_number("rope_theta", default=default), None
     for key in ("rope_parameters", "rope_scaling"):
         rope = config.object(key)
         if rope is None:
             continue
-        for type_key in ("rope_type", "type"):
-            rope.choice(type_key, ("default",), default="default")
         if rope.positive_number("partial_rotary_factor", default=1.0) != 1.0:
             raise rope.error("partial_rotary_factor", "1.0")
         theta = rope.positive_number("rope_theta", default=theta)
-    return theta
+        if theta <= 1:
+            raise rope.error("rope_theta", "a number above 1")
+        scaling = read_rope_scaling(rope)
+    return theta, scaling
+
+
+def read_activation_group(config: JsonObject) -> int | None:
+    """Return how many inputs share a scale: all of a row where the model was trained so, or 128.
+
+    Models that were made ternary with 16-bit activations lose less with a scale for each group.
+    """
+    if config.has("activation_group"):  # of a GGUF file: no key of transformers
+        return config.integer("activation_group", minimum=0) or None
+    trained = config.has("quantization_config") or config.has("is_bitnet_config")
+    return None if trained else _GROUP
+
+
+def refuse_biases(config: JsonObject, *keys: str) -> None:
+    """Raise CheckpointError where a key asks for biases."""
+    for key in keys:
+        if config.boolean(key, default=False):
+            raise config.error(key, "false: biases are not served")
+
+
+def network_json(config: ModelConfig, architecture: str) -> dict[str, Any]:
+    """Return a config.json that ``read_shape`` reads as this configuration."""
+    rope: dict[str, Any] = {"rope_theta": config.rope_theta, "rope_type": "default"}
+    if config.rope_scaling is not None:
+        rope |= {"rope_type": config.rope_scaling.type, **config.rope_scaling.parameters}
+    return {
+        "architectures": [architecture],
+        "bos_token_id": config.bos_token_id,
+        "dtype": "bfloat16",
+        "eos_token_id": sorted(config.eos_token_ids),
+        "head_dim": config.head_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.mlp_size,
+        "max_position_embeddings": config.max_context_tokens,
+        "num_attention_heads": config.num_heads,
+        "num_hidden_layers": config.num_layers,
+        "num_key_value_heads": config.num_kv_heads,
+        "rms_norm_eps": config.norm_eps,
+        "rope_parameters": rope,
+        "tie_word_embeddings": config.tie_embeddings,
+        "vocab_size": config.vocab_size,
+    }
 
 
 def _eos_token_ids(

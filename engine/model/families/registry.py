@@ -4,16 +4,17 @@ from typing import Final
 
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.llama import Llama
+from sterna.engine.model.families.qwen3 import Qwen3
 from sterna.engine.model.family import Family
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.sources.source import Source
 from sterna.engine.model.tensors import ModelTensors
 
-FAMILIES: Final[tuple[Family, ...]] = (BitNet(),)
+FAMILIES: Final[tuple[Family, ...]] = (BitNet(), Llama(), Qwen3())
 
 _NOT_SERVED: Final = {
     "BitnetForCausalLM": "the 1bitLLM family is another network: SiLU and other norms",
-    "LlamaForCausalLM": "a Llama with ternary weights is another network: no sub-norms, SiLU",
 }
 
 

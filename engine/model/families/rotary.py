@@ -3,7 +3,8 @@
 import numpy as np
 
 from sterna.engine.kernels import AttentionShape, Floats, KVDtype
-from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.config import ModelConfig, RopeScaling
+from sterna.engine.model.families.rope_scaling import scale_frequencies
 
 
 def attention_shape(
@@ -13,7 +14,8 @@ def attention_shape(
     kv_dtype: KVDtype = "float16",
 ) -> AttentionShape:
     """Describe the network's attention, with rotary tables for positions below the limit."""
-    cos, sin = rotary_tables(config.head_size, config.rope_theta, max_context_tokens)
+    theta, scaling = config.rope_theta, config.rope_scaling
+    cos, sin = rotary_tables(config.head_size, theta, max_context_tokens, scaling)
     return AttentionShape(
         config.num_layers,
         config.num_heads,
@@ -26,13 +28,18 @@ def attention_shape(
     )
 
 
-def rotary_tables(head_size: int, theta: float, num_positions: int) -> tuple[Floats, Floats]:
-    """Return cos and sin, float32 [num_positions, head_size / 2].
+def rotary_tables(
+    head_size: int, theta: float, num_positions: int, scaling: RopeScaling | None = None
+) -> tuple[Floats, Floats]:
+    """Return cos and sin, float32 [num_positions, head_size / 2], times the scaling's magnitude.
 
     Angles are rounded to float32 where transformers rounds them; all else is rounded once.
     """
     exponents = np.arange(0, head_size, 2, dtype=np.float32) / np.float32(head_size)
     powers = np.power(theta, exponents, dtype=np.float64).astype(np.float32)
+    plain = (np.float32(1) / powers).astype(np.float64)
+    frequencies, magnitude = scale_frequencies(plain, theta, scaling)
     positions = np.arange(num_positions, dtype=np.float32)
-    angles = np.outer(positions, np.float32(1) / powers).astype(np.float64)
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+    angles = np.outer(positions, frequencies.astype(np.float32)).astype(np.float64)
+    cos, sin = np.cos(angles) * magnitude, np.sin(angles) * magnitude
+    return cos.astype(np.float32), sin.astype(np.float32)

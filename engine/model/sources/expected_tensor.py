@@ -35,7 +35,7 @@ def ternary_matrix(form: WeightForm, outputs: int, inputs: int) -> ExpectedTenso
     Where the scale multiplies, transformers unpacks on loading, and saves what it unpacked.
     """
     unpacked = floats(outputs, inputs)
-    if form is WeightForm.MASTER:
+    if form in (WeightForm.MASTER, WeightForm.UNPACKED):
         return unpacked
     packed = (("U8", (-(-outputs // _ROWS_PER_BYTE), inputs)),)
     if form is WeightForm.SCALE_DIVIDES:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterna.engine.errors import CheckpointError
+from sterna.engine.kernels import widen
 from sterna.engine.model.sources.digest import sampled_digest
 from sterna.engine.model.sources.expected_tensor import ExpectedTensor, floats, ternary_matrix
 from sterna.engine.model.sources.json_object import JsonObject
@@ -25,6 +26,7 @@ from sterna.engine.model.sources.quantization import WeightForm, read_weight_for
 from sterna.engine.model.sources.safetensors_file import SafetensorsFile
 from sterna.engine.model.sources.source import Fingerprint, TernaryTensor
 from sterna.engine.model.sources.ternary import read_ternary
+from sterna.engine.model.sources.unpacked import split_ternary
 from sterna.engine.model.tensors import ModelTensors, Part
 
 CONFIG_FILE: Final = "config.json"
@@ -91,12 +93,21 @@ class Folder:
         if tensors.head is None and HEAD in self.files and not self._same_data(HEAD, embedding):
             raise self.error(HEAD, "other values", f"those of {embedding} (tie_word_embeddings)")
 
+    def maps(self, tensor: str) -> bool:
+        """See ``Source``."""
+        return self.files[tensor].tensors[tensor].type_name in ("BF16", "F32")
+
     def floats(self, tensor: str) -> NDArray[np.generic]:
         """See ``Source``."""
         return self.files[tensor].read(tensor)
 
     def ternary(self, part: Part, inputs: int) -> TernaryTensor:
         """See ``Source``."""
+        if self._form is WeightForm.UNPACKED:
+            try:
+                return split_ternary(widen(self.floats(part.tensor)))
+            except ValueError as error:
+                raise self.error(part.tensor, error, "ternary weights, as floats") from None
         weights, scale = read_ternary(self, part.tensor, self._form, part.outputs)
         return TernaryTensor(weights, np.full((part.outputs, 1), scale, np.float32))
 
@@ -129,7 +140,7 @@ class Folder:
         for matrix in (matrix for layer in tensors.layers for matrix in layer.matrices):
             for part in matrix.parts:
                 yield part.tensor, ternary_matrix(self._form, part.outputs, matrix.inputs)
-                if self._form is not WeightForm.MASTER:
+                if self._form in (WeightForm.SCALE_MULTIPLIES, WeightForm.SCALE_DIVIDES):
                     yield f"{part.tensor}_scale", floats(1)
 
     def _same_data(self, name: str, other: str) -> bool:

@@ -54,11 +54,11 @@ class JsonObject:
             raise self.error(key, f"an integer of at least {minimum}")
         return value
 
-    def positive_number(self, key: str, *, default: float) -> float:
-        """Return a finite number above zero."""
-        if not self.has(key):
+    def positive_number(self, key: str, *, default: float | None = None) -> float:
+        """Return a finite number above zero; without a default the key is required."""
+        if default is not None and not self.has(key):
             return default
-        value = self.fields[key]
+        value = self.fields.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e300:
             raise self.error(key, "a finite number above 0")
         return float(value)

@@ -23,16 +23,22 @@ class WeightForm(StrEnum):
     """Ternary with ``weight_scale``: ``y = w . x * weight_scale``."""
     SCALE_DIVIDES = "scale divides"
     """Ternary with ``weight_scale``: ``y = w . x / weight_scale``."""
+    UNPACKED = "unpacked"
+    """Floats that are a scale times -1, 0 or 1: a scale for the tensor, a row, or a group."""
 
 
 def read_weight_form(config: JsonObject) -> WeightForm:
-    """Return the form that config.json states; without quantization_config it holds masters.
+    """Return the form that config.json states.
 
+    Without quantization_config, BitNet's own class holds masters; others hold what was rounded.
     Raises CheckpointError for a quantisation that the network here would not reproduce.
     """
     quantization = config.object("quantization_config")
     if quantization is None:
-        return WeightForm.MASTER
+        if config.boolean("is_bitnet_config", default=False):  # by older tools: as bitlinear
+            return WeightForm.SCALE_DIVIDES
+        is_bitnet = "BitNetForCausalLM" in (config.strings("architectures") or [])
+        return WeightForm.MASTER if is_bitnet else WeightForm.UNPACKED
     if quantization.fields.get("quant_method") != "bitnet":
         raise quantization.error("quant_method", '"bitnet"')
     if quantization.boolean("use_rms_norm", default=False):

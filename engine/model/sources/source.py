@@ -56,6 +56,9 @@ class Source(Protocol):
     def check_values(self, tensors: ModelTensors) -> None:
         """Check what takes reading to know; for once, when the weights are packed."""
 
+    def maps(self, tensor: str) -> bool:
+        """Tell whether ``floats`` gives a tensor as bfloat16 or float32, mapped from the file."""
+
     def floats(self, tensor: str) -> NDArray[np.generic]:
         """Return a norm or a table as it is stored: float32, float16, or uint16 for bfloat16.
 

@@ -15,9 +15,9 @@ SHAPES = [(1, 128, 128), (80, 256, 128), (130, 384, 128), (100, 192, 64), (70, 2
 def grouped(rng: np.random.Generator, rows: int, inputs: int, group: int) -> PackedTernary:
     weights = rng.integers(-1, 2, (rows, inputs), np.int8)
     scales = rng.uniform(0.01, 2, (rows, -(-inputs // group))).astype(np.float16)
-    ones = np.ones(rows, np.float32)
+    of_rows = rng.uniform(0.5, 2, rows).astype(np.float32)
     halves = pack_group_scales(scales.astype(np.float32))
-    return PackedTernary(pack_ternary(weights), ones, rows, inputs, halves, group)
+    return PackedTernary(pack_ternary(weights), of_rows, rows, inputs, halves, group)
 
 
 def product(backend: str, x: Floats, weight: PackedTernary) -> Floats:
@@ -113,7 +113,7 @@ def test_every_weights_scale(shape: tuple[int, int]) -> None:
     weight = grouped(np.random.default_rng(0), *shape, 64)
     assert weight.scale_of_each.shape == shape
     assert weight.group_scales is not None
-    assert weight.scale_of_each[4, 127] == weight.group_scales[0, 1, 4]
+    assert weight.scale_of_each[4, 127] == weight.group_scales[0, 1, 4] * weight.row_scales[4]
 
 
 def test_scales_that_float16_does_not_hold_are_refused() -> None:

@@ -144,7 +144,7 @@ def test_linear_class_alone_tells_what_the_scale_does(
     [
         ({"architectures": ["GptForCausalLM"]}, ["architectures", "GptForCausalLM", "BitNetFor"]),
         ({"architectures": ["BitnetForCausalLM"]}, ["BitnetForCausalLM", "1bitLLM", "BitNetFor"]),
-        ({"architectures": ["LlamaForCausalLM"]}, ["LlamaForCausalLM", "Llama with ternary"]),
+        ({"architectures": ["LlamaForCausalLM"]}, ["hidden_act", '"relu2"', '"silu"']),
         ({"architectures": ABSENT}, ["architectures", "nothing", "BitNetForCausalLM"]),
         ({"architectures": "BitNetForCausalLM"}, ["architectures", "a list of strings"]),
         ({"hidden_act": "silu"}, ["hidden_act", '"silu"', '"relu2"']),
@@ -165,10 +165,12 @@ def test_linear_class_alone_tells_what_the_scale_does(
         ({"eos_token_id": [1, None]}, ["eos_token_id", "[1, null]", "a list of token ids"]),
         ({"rope_parameters": 5}, ["rope_parameters", "5", "an object"]),
         (
-            {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0, "factor": 4.0}},
-            ["rope_parameters: rope_type", '"yarn"', '"default"'],
+            {"rope_parameters": {"rope_type": "yarn", "rope_theta": 2.0, "factor": 4.0}},
+            ["rope_parameters: original_max_position_embeddings", "nothing", "above 0"],
         ),
-        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, ["rope_scaling: type", '"linear"']),
+        ({"rope_parameters": {"rope_theta": 1.0}}, ["rope_theta", "1.0", "above 1"]),
+        ({"rope_scaling": {"type": "linear"}}, ["rope_scaling: factor", "nothing"]),
+        ({"rope_scaling": {"type": "dynamic"}}, ["rope_scaling: type", '"dynamic"', '"yarn"']),
         (
             {"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}},
             ["partial_rotary_factor", "0.5", "1.0"],

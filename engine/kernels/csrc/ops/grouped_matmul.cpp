@@ -31,7 +31,9 @@ class GroupedMatmul final : public PackedProduct {
     for (size_t i = 0; i < pass.tokens; ++i) {
       float* y = out_.row(pass.begin + i) + first;
       const float* total = totals + i * kBlockRows;
-      for (size_t r = 0; r < rows; ++r) y[r] = accumulate_ ? y[r] + total[r] : total[r];
+      const float* scales = weight_.row_scales.data() + first;
+      for (size_t r = 0; r < rows; ++r)
+        y[r] = accumulate_ ? y[r] + total[r] * scales[r] : total[r] * scales[r];
     }
   }
 
@@ -62,15 +64,15 @@ class GroupedMatmul final : public PackedProduct {
   bool accumulate_;
 };
 
-void grouped_matmul(Program& p, size_t x, TernaryCodes codes, GroupScales scales,
-                    size_t out_features, size_t in_features, size_t out, bool accumulate) {
+void grouped_matmul(Program& p, size_t x, TernaryCodes codes, Floats row_scales, GroupScales scales,
+                    size_t in_features, size_t out, bool accumulate) {
   QuantizedRows& input = p.quantized_rows(x);
-  TernaryWeight weight(codes, out_features, in_features);
-  require(input.width == in_features && p.rows(out).width == out_features,
+  TernaryWeight weight(codes, row_scales, in_features);
+  require(input.width == in_features && p.rows(out).width == weight.out_features,
           "grouped_matmul: input, weight and output differ in width");
   require(input.group <= 256, "grouped_matmul: groups of more than 256 inputs are not exact");
-  require(scales.shape(0) == num_blocks(out_features) && scales.shape(1) == input.num_groups &&
-              scales.shape(2) == kBlockRows,
+  require(scales.shape(0) == num_blocks(weight.out_features) &&
+              scales.shape(1) == input.num_groups && scales.shape(2) == kBlockRows,
           "grouped_matmul: the scales do not have the shape of the weight and the input's groups");
   p.record("ternary_matmul",
            std::make_unique<GroupedMatmul>(p.kernels(), input, std::move(weight), scales.data(),
@@ -80,6 +82,6 @@ void grouped_matmul(Program& p, size_t x, TernaryCodes codes, GroupScales scales
 }  // namespace
 
 void define_grouped_matmul(nb::class_<Program>& program) {
-  program.def("grouped_matmul", grouped_matmul, "x"_a, array("codes"), array("scales"),
-              "out_features"_a, "in_features"_a, "out"_a, "accumulate"_a);
+  program.def("grouped_matmul", grouped_matmul, "x"_a, array("codes"), array("row_scales"),
+              array("scales"), "in_features"_a, "out"_a, "accumulate"_a);
 }

@@ -10,13 +10,10 @@
 struct TernaryWeight {
   // packed: the blocks of codes, see weight_layout.h.
   TernaryWeight(TernaryCodes packed, Floats scales, size_t num_inputs)
-      : TernaryWeight(packed, scales.size(), num_inputs) {
-    row_scales = copy(scales);
-  }
-
-  // Without row scales.
-  TernaryWeight(TernaryCodes packed, size_t num_outputs, size_t num_inputs)
-      : codes(packed.data()), out_features(num_outputs), in_features(num_inputs) {
+      : codes(packed.data()),
+        row_scales(copy(scales)),
+        out_features(scales.size()),
+        in_features(num_inputs) {
     require(packed.shape(0) == num_blocks(out_features) &&
                 packed.shape(1) == num_steps(in_features) && packed.shape(2) == kStepBytes,
             "ternary_matmul: the packed codes do not have the shape of the weight");

@@ -16,7 +16,12 @@ from sterna.engine.model.sources.gguf.blocks import FLOATS
 from sterna.engine.model.sources.gguf.container import MAGIC, GgufContainer, TensorHeader
 from sterna.engine.model.sources.gguf.keys import as_config
 from sterna.engine.model.sources.gguf.names import gguf_name
-from sterna.engine.model.sources.gguf.ternary import decode_ternary, is_ternary
+from sterna.engine.model.sources.gguf.ternary import (
+    decode_ternary,
+    group_of,
+    has_groups,
+    is_ternary,
+)
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.sources.source import Fingerprint, TernaryTensor
 from sterna.engine.model.sources.unpacked import split_ternary
@@ -24,6 +29,7 @@ from sterna.engine.model.tensors import ModelTensors, Part
 
 _SHARD: Final = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf")
 _PERMUTED: Final = ("llama", "minicpm")  # archs whose rotation pairs neighbouring rows of q and k
+_GROUP: Final = 128  # inputs that share a scale, at most
 _PAIRED: Final = re.compile(r"blk\.\d+\.attn_([qk])\.weight")
 _EMBEDDING, _HEAD, _ROPE_DIVISORS = "token_embd.weight", "output.weight", "rope_freqs.weight"
 
@@ -48,6 +54,7 @@ class Gguf:
             raise CheckpointError(f"{self.path}: tensor {_EMBEDDING}: found nothing, expected it")
         num_rows, tied = self._tensors[_EMBEDDING].shape[0], _HEAD not in self._tensors
         config = as_config(str(self.path), self._shards[0].keys, num_rows, tied=tied)
+        config.fields["activation_group"] = self._activation_group()
         if _ROPE_DIVISORS in self._tensors:
             config.fields["rope_parameters"]["divisors"] = self._decode(_ROPE_DIVISORS).tolist()
         return config
@@ -81,6 +88,10 @@ class Gguf:
 
     def check_values(self, tensors: ModelTensors) -> None:
         """Check nothing: a tied head has no tensor of its own here."""
+
+    def maps(self, tensor: str) -> bool:
+        """See ``Source``."""
+        return self._tensors[gguf_name(tensor)].type_id in _KEPT
 
     def floats(self, tensor: str) -> NDArray[np.generic]:
         """See ``Source``. Plain floats are mapped, blocks are decoded."""
@@ -120,6 +131,14 @@ class Gguf:
                     raise CheckpointError(f"{shard.path}: tensor {name}: found it in two shards")
                 tensors[name] = header
         return tensors
+
+    def _activation_group(self) -> int:
+        """Return how many inputs share a scale; 0: all of a row, as BitNet trains it."""
+        headers = [header for header in self._tensors.values() if is_ternary(header)]
+        arch = str(self._shards[0].keys.get("general.architecture"))
+        if arch.startswith("bitnet") or any(not has_groups(header) for header in headers):
+            return 0
+        return min([_GROUP, *(group_of(header) for header in headers)])
 
     def _plain(self, name: str) -> NDArray[np.generic]:
         header = self._tensors[name]
@@ -161,6 +180,7 @@ class Gguf:
 
 
 _PLAIN: Final = {0: np.float32, 1: np.float16, 30: np.uint16}
+_KEPT: Final = (0, 30)  # what the kernels take as it is: float32 and bfloat16
 
 
 def _expected(tensors: ModelTensors) -> Iterator[tuple[str, tuple[int, ...]]]:

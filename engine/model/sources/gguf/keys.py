@@ -22,7 +22,7 @@ _WORDS: Final = {
 _ROPE: Final = {
     "rope.scaling.factor": "factor",
     "rope.scaling.original_context_length": "original_max_position_embeddings",
-    "rope.scaling.attn_factor": "attention_factor",
+    "rope.scaling.attn_factor": "attention_scale",
     "rope.scaling.yarn_beta_fast": "beta_fast",
     "rope.scaling.yarn_beta_slow": "beta_slow",
 }

@@ -22,6 +22,16 @@ def is_ternary(header: TensorHeader) -> bool:
     return header.type_id in TERNARY or header.type_id in _WHOLE
 
 
+def has_groups(header: TensorHeader) -> bool:
+    """Tell whether the ternary type has a scale for each block, and not for a row or a tensor."""
+    return header.type_id in TERNARY
+
+
+def group_of(header: TensorHeader) -> int:
+    """Return how many inputs share a scale, of a type that has groups. Raises ValueError."""
+    return _layout(header).num_weights
+
+
 def decode_ternary(header: TensorHeader) -> tuple[Codes, Floats]:
     """Return codes [N, K] of 0, 1, 2 (and 3, if the file has any), and scales [N, G].
 

@@ -52,6 +52,9 @@ class Npz:
     def check_values(self, tensors: ModelTensors) -> None:
         pass
 
+    def maps(self, tensor: str) -> bool:
+        return True
+
     def floats(self, tensor: str) -> NDArray[np.generic]:
         array: NDArray[np.generic] = np.load(self.path)[tensor]
         return array

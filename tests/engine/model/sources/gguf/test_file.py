@@ -57,7 +57,7 @@ Keys = dict[str, object]
         ({"bitnet-25.expert_count": 8}, ["bitnet-25.expert_count", "found 8", "not served"]),
         ({"bitnet-25.block_count": 3}, ["blk.2.", "found nothing"]),
         ({"bitnet-25.block_count": "2"}, ["num_hidden_layers", "an integer"]),
-        ({"bitnet-25.rope.scaling.type": "yarn"}, ["rope_type", "yarn"]),
+        ({"bitnet-25.rope.scaling.type": "su"}, ["rope_type", "su"]),
         ({"bitnet-25.rope.dimension_count": 32}, ["partial_rotary_factor", "0.5"]),
         ({"general.alignment": 3}, ["general.alignment", "found 3", "a power of two"]),
     ],
