@@ -21,7 +21,7 @@ from sterna.engine.errors import (
 )
 from sterna.engine.footprint import Footprint
 from sterna.engine.machine.process_memory import ProcessMemory
-from sterna.engine.model.load import read_model_config
+from sterna.engine.model.load import read_gguf_keys, read_model_config
 from sterna.engine.model_info import ModelInfo
 from sterna.engine.progress import Progress
 from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
@@ -72,6 +72,7 @@ __all__ = [
     "TokenTimes",
     "bench_kernels",
     "bench_model",
+    "read_gguf_keys",
     "read_model_config",
     "shape_names",
     "synthesize_checkpoint",

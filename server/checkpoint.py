@@ -21,7 +21,8 @@ def check(settings: Settings) -> None:
     folder, _ = _locate(settings.model, CONFIG)
     read_model_config(folder)
     folder, _ = _locate(settings.model, TOKENIZER_FILE)
-    FolderText(folder).check()
+    if folder.is_dir():
+        FolderText(folder).check()
 
 
 def resolve(settings: Settings) -> Settings:
@@ -41,8 +42,8 @@ def _locate(model: str | None, file: str | None = None) -> tuple[Path, str]:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder, folder.resolve().name
-    if folder.exists():
-        raise CheckpointError(f"{model}: found a file, expected a checkpoint's folder")
+    if folder.is_file():
+        return folder, folder.stem
     if not HUB_ID.fullmatch(model):
         raise CheckpointError(f"{model}: no such folder, and not the form of a hub id (owner/name)")
     from sterna.server import hub  # noqa: PLC0415 (its library takes long to load)

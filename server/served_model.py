@@ -12,7 +12,8 @@ from sterna.server.engine_config import engine_config
 from sterna.server.generation.prompts import PromptEncoder
 from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.settings import Settings
-from sterna.server.text.checkpoint_text import CheckpointText, FolderText
+from sterna.server.text.checkpoint_text import CheckpointText
+from sterna.server.text.texts import checkpoint_text
 from sterna.server.text.tokenizer import Tokenizer
 
 
@@ -35,7 +36,7 @@ class ServedModel:
         Raises CheckpointError, ConfigError.
         """
         config = engine_config(settings)
-        text = FolderText(config.model_path)
+        text = checkpoint_text(config.model_path)
         return cls.assemble(settings, text, lambda: AsyncEngine.load(config, progress))
 
     @classmethod

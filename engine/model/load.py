@@ -1,14 +1,17 @@
 """From a path to a model's configuration and weights."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import model_tensors, read_config
 from sterna.engine.model.packed_cache import PackedCache
 from sterna.engine.model.packing import Packing
+from sterna.engine.model.sources.gguf.file import Gguf
 from sterna.engine.model.sources.registry import open_source
 from sterna.engine.model.weights import ModelWeights
 from sterna.engine.progress import Progress
@@ -20,6 +23,14 @@ def read_model_config(path: Path) -> ModelConfig:
     Raises CheckpointError for what is missing, impossible or not served.
     """
     return read_config(open_source(path))
+
+
+def read_gguf_keys(path: Path) -> Mapping[str, Any]:
+    """Return all keys of a GGUF file, of its first shard if it has several.
+
+    Raises CheckpointError for a file that is malformed.
+    """
+    return Gguf(path).keys
 
 
 def load_weights(path: Path, cache_dir: Path, progress: Progress | None = None) -> ModelWeights:

@@ -168,12 +168,28 @@ class _Reader:
         type_id, count = self._number("I"), self._number("Q")
         if type_id == _STRING:
             self._check_length(f"key {shown(key)}", count * 8)
-            return [self._string(f"key {shown(key)}") for _ in range(count)]
+            return self._strings(f"key {shown(key)}", count)
         if type_id not in _NUMBERS:
             raise self._error(f"key {shown(key)}", f"an array of type {type_id}", "a plain array")
         size = struct.calcsize("<" + _NUMBERS[type_id])
         self._check_length(f"key {shown(key)}", count * size)
         return list(struct.unpack(f"<{count}{_NUMBERS[type_id]}", self._take(count * size)))
+
+    def _strings(self, what: str, count: int) -> list[str]:
+        """Read many at once: a vocabulary has a hundred thousand."""
+        view, at, strings = self._view, self._position, []
+        length_of = struct.Struct("<Q").unpack_from
+        try:
+            for _ in range(count):
+                end = at + 8 + length_of(view, at)[0]
+                strings.append(str(view[at + 8 : end], "utf-8"))
+                at = end
+        except (struct.error, UnicodeDecodeError) as error:
+            raise self._error(what, f"strings that cannot be read ({error})", "text") from None
+        if at > self._num_bytes:
+            raise self._error(what, f"the file cut short at {self._num_bytes} bytes", "all of it")
+        self._position = at
+        return strings
 
     def _string(self, what: str, max_bytes: int | None = None) -> str:
         length = self._number("Q")

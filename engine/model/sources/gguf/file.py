@@ -1,10 +1,10 @@
 """A GGUF file as a source, with all its shards: ``X-00001-of-00003.gguf`` leads to the others."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +53,16 @@ class Gguf:
         if _EMBEDDING not in self._tensors:
             raise CheckpointError(f"{self.path}: tensor {_EMBEDDING}: found nothing, expected it")
         num_rows, tied = self._tensors[_EMBEDDING].shape[0], _HEAD not in self._tensors
-        config = as_config(str(self.path), self._shards[0].keys, num_rows, tied=tied)
+        config = as_config(str(self.path), self.keys, num_rows, tied=tied)
         config.fields["activation_group"] = self._activation_group()
         if _ROPE_DIVISORS in self._tensors:
             config.fields["rope_parameters"]["divisors"] = self._decode(_ROPE_DIVISORS).tolist()
         return config
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """What the file says beside its tensors."""
+        return self._shards[0].keys
 
     def generation_config(self) -> None:
         """Return nothing: the keys are all that a file says."""
@@ -135,7 +140,7 @@ class Gguf:
     def _activation_group(self) -> int:
         """Return how many inputs share a scale; 0: all of a row, as BitNet trains it."""
         headers = [header for header in self._tensors.values() if is_ternary(header)]
-        arch = str(self._shards[0].keys.get("general.architecture"))
+        arch = str(self.keys.get("general.architecture"))
         if arch.startswith("bitnet") or any(not has_groups(header) for header in headers):
             return 0
         return min([_GROUP, *(group_of(header) for header in headers)])
@@ -164,7 +169,7 @@ class Gguf:
 
     def _unpaired(self, name: str, tensor: TernaryTensor) -> TernaryTensor:
         """Put the rows of q and k back in the order of transformers, halves instead of pairs."""
-        keys = self._shards[0].keys
+        keys = self.keys
         arch = keys.get("general.architecture")
         if arch not in _PERMUTED or not (found := _PAIRED.fullmatch(name)):
             return tensor

@@ -26,6 +26,9 @@ _ROPE: Final = {
     "rope.scaling.yarn_beta_fast": "beta_fast",
     "rope.scaling.yarn_beta_slow": "beta_slow",
 }
+_TURN_ENDS: Final = {
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
+}  # fmt: skip
 _INERT: Final = {  # say nothing that the others do not, or nothing about the output
     "vocab_size", "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
     "attention.value_length", "rope.scaling.finetuned",
@@ -53,10 +56,20 @@ def as_config(path: str, keys: Mapping[str, Any], num_rows: int, *, tied: bool) 
         "tie_word_embeddings": tied,
         "rope_parameters": _rope(found, prefix),
     }
-    for name in ("bos", "eos"):
-        if (token_id := keys.get(f"tokenizer.ggml.{name}_token_id")) is not None:
-            fields[f"{name}_token_id"] = token_id
+    fields["bos_token_id"] = keys.get("tokenizer.ggml.bos_token_id")
+    fields["eos_token_id"] = _stop_tokens(found)
     return JsonObject(path, fields)
+
+
+def _stop_tokens(found: JsonObject) -> list[int]:
+    """Return the ids of all tokens that end a turn: those with keys, and those known by text.
+
+    Many files name only one of them.
+    """
+    ids = [found.token_ids(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom")]
+    tokens = found.strings("tokenizer.ggml.tokens") or []
+    by_text = [token_id for token_id, text in enumerate(tokens) if text in _TURN_ENDS]
+    return sorted({*(token_id for each in ids for token_id in each), *by_text})
 
 
 def _rope(found: JsonObject, prefix: str) -> dict[str, Any]:
