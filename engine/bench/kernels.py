@@ -147,7 +147,7 @@ def _report(
 
 def _times(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> list[KernelTime]:
     times = [_matmul_time(weights, tokens, samples), _head_time(weights, tokens, samples)]
-    for kind in sorted(samples[0].seconds.keys() - {"ternary_matmul", "int8_head"}):
+    for kind in sorted(samples[0].seconds.keys() - {"ternary_matmul", "int8_head", "ternary_head"}):
         times.append(KernelTime(kind, tokens, _milliseconds(samples, kind)))
     return times
 
@@ -158,7 +158,8 @@ def _matmul_time(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> 
 
 
 def _head_time(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> KernelTime:
-    return _against_limits("int8_head", tokens, samples, weights.int8_head.num_bytes, None)
+    kind = "int8_head" if weights.int8_head else "ternary_head"
+    return _against_limits(kind, tokens, samples, weights.head_bytes("int8"), None)
 
 
 def _against_limits(

@@ -99,7 +99,10 @@ class Stepper:
         kv_token_bytes = kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
         num_bytes = num_steps * weights.ternary_bytes + self._head_bytes
         macs = num_tokens * weights.tensors.num_ternary
-        return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.size
+        return (
+            num_bytes + num_context * kv_token_bytes,
+            macs + num_logits * weights.config.vocab_size * weights.config.hidden_size,
+        )
 
     def _time(
         self, work: Callable[[], object]

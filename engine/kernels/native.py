@@ -93,6 +93,15 @@ class NativeProgram:
         self._program.embed(table, out.index)
         return out
 
+    def embed_ternary(self, table: PackedTernary) -> Rows:
+        """See ``Program``."""
+        out = self._rows("embed", table.in_features)
+        scales = self._group_scales(table)
+        self._program.embed_ternary(
+            table.codes, table.row_scales, scales, table.group or 0, table.in_features, out.index
+        )
+        return out
+
     def rms_norm_quantize(
         self, x: Rows, weight: Floats, eps: float, group: int | None = None
     ) -> QuantizedRows:
@@ -183,6 +192,16 @@ class NativeProgram:
         self._logits = self.read(out)
         return out
 
+    def ternary_head(self, x: Rows, table: PackedTernary) -> Rows:
+        """See ``Program``."""
+        out = self._rows("head", table.out_features)
+        high, low = (self._quantized_rows(kind, x.width, table.group) for kind in ("high", "low"))
+        self._program.split_quantize(x.index, high.index, low.index)
+        self._record_grouped(high, table, out, accumulate=False, of_logits=True)
+        self._record_grouped(low, table, out, accumulate=True, of_logits=True)
+        self._logits = self.read(out)
+        return out
+
     def run(self, step: Step) -> Floats:
         """See ``Program``."""
         self._program.run(
@@ -228,25 +247,43 @@ class NativeProgram:
     def _record_matmul(
         self, x: QuantizedRows, weight: PackedTernary, out: Rows, *, accumulate: bool
     ) -> None:
-        self._weights.append(weight.codes)
-        if weight.group_scales is None:
-            self._program.ternary_matmul(
-                x.index, weight.codes, weight.row_scales, weight.in_features, out.index, accumulate
-            )
+        if weight.group_scales is not None:
+            self._record_grouped(x, weight, out, accumulate=accumulate, of_logits=False)
             return
+        self._weights.append(weight.codes)
+        self._program.ternary_matmul(
+            x.index, weight.codes, weight.row_scales, weight.in_features, out.index, accumulate
+        )
+
+    def _record_grouped(
+        self,
+        x: QuantizedRows,
+        weight: PackedTernary,
+        out: Rows,
+        *,
+        accumulate: bool,
+        of_logits: bool,
+    ) -> None:
         if weight.group != x.group:
             raise ValueError(f"ternary_matmul: groups of {weight.group} times groups of {x.group}")
-        scales = weight.group_scales.view(np.uint16)
-        self._weights.append(scales)
         self._program.grouped_matmul(
             x.index,
             weight.codes,
             weight.row_scales,
-            scales,
+            self._group_scales(weight),
             weight.in_features,
             out.index,
             accumulate,
+            of_logits,
         )
+
+    def _group_scales(self, weight: PackedTernary) -> NDArray[np.uint16]:
+        """Return the bits of the scales for groups, and keep the weight alive."""
+        if weight.group_scales is None:
+            raise ValueError("a ternary table needs scales for groups")
+        scales: NDArray[np.uint16] = weight.group_scales.view(np.uint16)
+        self._weights += [weight.codes, scales]
+        return scales
 
     def _rows(self, kind: str, width: int) -> Rows:
         if (kind, width) not in self._buffers:

@@ -86,6 +86,9 @@ class Program(Protocol):
     def embed(self, table: Table) -> Rows:
         """Record: rows of the table [V, K] (bfloat16 or float32) by token id, [T, K]."""
 
+    def embed_ternary(self, table: PackedTernary) -> Rows:
+        """Record: rows of a ternary table [V, K] with scales for groups, by token id."""
+
     def rms_norm_quantize(
         self, x: Rows, weight: Floats, eps: float, group: int | None = None
     ) -> QuantizedRows:
@@ -139,6 +142,9 @@ class Program(Protocol):
         The most likely token and its logit are those of ``head`` to the last bit; other logits
         are off by less than the bound that ``Int8Table`` explains.
         """
+
+    def ternary_head(self, x: Rows, table: PackedTernary) -> Rows:
+        """Record: ``x @ table.T`` [S, V], with x rounded to 15 bits by the table's groups."""
 
     def run(self, step: Step) -> Floats:
         """Run all operations. Returns the logits [S, V], a view valid until the next run.

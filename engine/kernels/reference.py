@@ -71,6 +71,12 @@ def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
     return total * as_tensor(weight.row_scales).to(q.device)
 
 
+def ternary_rows(table: PackedTernary) -> Tensor:
+    """Return a ternary table as floats [V, K]."""
+    codes = unpack_ternary(table.codes, table.out_features, table.in_features)
+    return as_tensor(codes * table.scale_of_each)
+
+
 def gated_matmul(q: Tensor, scales: Tensor, gate: PackedTernary, up: PackedTernary) -> Tensor:
     """Return ``relu(x @ gate.T)^2 * (x @ up.T)`` [T, N] float32, with ``x ~ q * scale``."""
     positive = ternary_matmul(q, scales, gate).clamp(min=0)

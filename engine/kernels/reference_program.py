@@ -77,6 +77,11 @@ class ReferenceProgram:
         rows = self._move(table)
         return self._record("embed", table.shape[1], lambda step: rows[step["token_ids"]].float())
 
+    def embed_ternary(self, table: PackedTernary) -> Rows:
+        """See ``Program``."""
+        rows = reference.ternary_rows(table).to(self._device)
+        return self._record("embed", table.in_features, lambda step: rows[step["token_ids"]])
+
     def rms_norm_quantize(
         self, x: Rows, weight: Floats, eps: float, group: int | None = None
     ) -> QuantizedRows:
@@ -192,6 +197,13 @@ class ReferenceProgram:
             "int8_head",
             table.shape[0],
             lambda _: reference.int8_logits(self._rows[x.index], int8, rows),
+        )
+
+    def ternary_head(self, x: Rows, table: PackedTernary) -> Rows:
+        """See ``Program``; x is not rounded."""
+        rows = reference.ternary_rows(table).to(self._device)
+        return self._record(
+            "ternary_head", table.out_features, lambda _: self._rows[x.index] @ rows.T
         )
 
     def run(self, step: Step) -> Floats:

@@ -21,6 +21,7 @@ class ModelConfig:
     of queries, keys and values; the heads together need not be as wide as hidden_size.
     eos_token_ids: of all files that state some; may be empty. activation_group: inputs of a ternary
     matrix that share a scale; None: all of a row, as a model trained with int8 activations has it.
+    ternary_embedding, ternary_head: whether these are ternary, too, with scales for such groups.
     """
 
     family: str
@@ -39,6 +40,8 @@ class ModelConfig:
     tie_embeddings: bool
     rope_scaling: RopeScaling | None = None
     activation_group: int | None = None
+    ternary_embedding: bool = False
+    ternary_head: bool = False
 
     @property
     def query_size(self) -> int:

@@ -49,10 +49,14 @@ class Packing:
                 for name, shape in _matrix_shapes(matrix):
                     shapes[f"{index}.{matrix.name}.{name}"] = shape
         shapes["norm"] = "float32", (self.tensors.norm.size,)
-        rows, width = self._head.shape
-        shapes["int8_head.codes"] = "int8", int8_codes_shape(rows, width)
-        for name in INT8_PARTS[1:]:
-            shapes[f"int8_head.{name}"] = "int32" if name == "sums" else "float32", (rows,)
+        for matrix in self.tensors.ternary_tables:
+            for name, shape in _matrix_shapes(matrix):
+                shapes[f"{matrix.name}.{name}"] = shape
+        if isinstance(self._head, VocabTable):
+            rows, width = self._head.shape
+            shapes["int8_head.codes"] = "int8", int8_codes_shape(rows, width)
+            for name in INT8_PARTS[1:]:
+                shapes[f"int8_head.{name}"] = "int32" if name == "sums" else "float32", (rows,)
         for table in self._widened():
             shapes[table.tensor] = "float32", table.shape
         return shapes
@@ -69,9 +73,13 @@ class Packing:
                 for name, array in self._arrays(matrix):
                     store(f"{index}.{matrix.name}.{name}", array)
         store("norm", self._norm(self.tensors.norm))
-        table = pack_int8_table(_as_table(self.source.floats(self._head.tensor)))
-        for name in INT8_PARTS:
-            store(f"int8_head.{name}", getattr(table, name))
+        for matrix in self.tensors.ternary_tables:
+            for name, array in self._arrays(matrix):
+                store(f"{matrix.name}.{name}", array)
+        if isinstance(self._head, VocabTable):
+            table = pack_int8_table(_as_table(self.source.floats(self._head.tensor)))
+            for name in INT8_PARTS:
+                store(f"int8_head.{name}", getattr(table, name))
         for widened in self._widened():
             store(widened.tensor, widen(self.source.floats(widened.tensor)))
         progress(_PACKING, num_layers, num_layers)
@@ -79,13 +87,15 @@ class Packing:
     def assemble(self, arrays: dict[str, Array]) -> ModelWeights:
         """Return the weights from the packed arrays and the checkpoint's own."""
         embedding = self._vocab(self.tensors.embedding, arrays)
-        head = self.tensors.head
+        head, int8_head = self.tensors.head, None
+        if isinstance(self._head, VocabTable):
+            int8_head = Int8Table(*(arrays[f"int8_head.{name}"] for name in INT8_PARTS))
         return ModelWeights(
             config=self.config,
             tensors=self.tensors,
             embedding=embedding,
             head=embedding if head is None else self._vocab(head, arrays),
-            int8_head=Int8Table(*(arrays[f"int8_head.{name}"] for name in INT8_PARTS)),
+            int8_head=int8_head,
             norm=arrays["norm"],
             layers=tuple(
                 _layer(index, layer, arrays) for index, layer in enumerate(self.tensors.layers)
@@ -120,7 +130,7 @@ class Packing:
         return norm
 
     @property
-    def _head(self) -> VocabTable:
+    def _head(self) -> VocabTable | Matrix:
         return self.tensors.head or self.tensors.embedding
 
     def _widened(self) -> Iterator[VocabTable]:
@@ -129,7 +139,9 @@ class Packing:
             if not self.source.maps(table.tensor):
                 yield table
 
-    def _vocab(self, table: VocabTable, arrays: dict[str, Array]) -> Table:
+    def _vocab(self, table: VocabTable | Matrix, arrays: dict[str, Array]) -> Table | PackedTernary:
+        if isinstance(table, Matrix):
+            return _packed(table.name, table, arrays)
         if table.tensor in arrays:
             return _as_table(arrays[table.tensor])
         return _as_table(self.source.floats(table.tensor))
@@ -147,17 +159,19 @@ def _expected_scales(matrix: Matrix) -> str:
     return f"scales for groups of {matrix.group}" if matrix.group else "one scale a row"
 
 
-def _layer(index: int, layer: Layer, arrays: dict[str, Array]) -> LayerWeights:
-    def packed(matrix: Matrix) -> PackedTernary:
-        prefix = f"{index}.{matrix.name}"
-        codes, scales = arrays[f"{prefix}.codes"], arrays[f"{prefix}.row_scales"]
-        of_groups = arrays.get(f"{prefix}.group_scales")
-        outputs, inputs = matrix.outputs, matrix.inputs
-        return PackedTernary(codes, scales, outputs, inputs, of_groups, matrix.group)
+def _packed(prefix: str, matrix: Matrix, arrays: dict[str, Array]) -> PackedTernary:
+    codes, scales = arrays[f"{prefix}.codes"], arrays[f"{prefix}.row_scales"]
+    of_groups = arrays.get(f"{prefix}.group_scales")
+    return PackedTernary(codes, scales, matrix.outputs, matrix.inputs, of_groups, matrix.group)
 
+
+def _layer(index: int, layer: Layer, arrays: dict[str, Array]) -> LayerWeights:
     return LayerWeights(
         norms={vector.name: arrays[f"{index}.{vector.name}"] for vector in layer.vectors},
-        matrices={matrix.name: packed(matrix) for matrix in layer.matrices},
+        matrices={
+            matrix.name: _packed(f"{index}.{matrix.name}", matrix, arrays)
+            for matrix in layer.matrices
+        },
     )
 
 

@@ -73,14 +73,31 @@ class Layer:
 class ModelTensors:
     """All tensors of a network. head: None where it is the embedding."""
 
-    embedding: VocabTable
-    head: VocabTable | None
+    embedding: VocabTable | Matrix
+    head: VocabTable | Matrix | None
     norm: Vector
     layers: tuple[Layer, ...]
 
     @property
     def tables(self) -> tuple[VocabTable, ...]:
-        """The embedding, and the head where it is another table."""
+        """Of the embedding, and the head where it is another, those that are floats."""
+        return tuple(each for each in self._around if isinstance(each, VocabTable))
+
+    @property
+    def ternary_tables(self) -> tuple[Matrix, ...]:
+        """Those that are ternary."""
+        return tuple(each for each in self._around if isinstance(each, Matrix))
+
+    @property
+    def matrices(self) -> tuple[Matrix, ...]:
+        """All ternary matrices: those of the layers, and ternary tables."""
+        return (
+            *(matrix for layer in self.layers for matrix in layer.matrices),
+            *self.ternary_tables,
+        )
+
+    @property
+    def _around(self) -> tuple[VocabTable | Matrix, ...]:
         return (self.embedding,) if self.head is None else (self.embedding, self.head)
 
     @property
@@ -90,7 +107,7 @@ class ModelTensors:
 
     @property
     def num_ternary(self) -> int:
-        """How many weights are ternary."""
+        """How many weights of the layers are ternary."""
         matrices = (matrix for layer in self.layers for matrix in layer.matrices)
         return sum(matrix.outputs * matrix.inputs for matrix in matrices)
 
@@ -98,4 +115,5 @@ class ModelTensors:
     def num_parameters(self) -> int:
         """How many weights there are; a tied head is not counted twice."""
         tables = sum(table.rows * table.width for table in self.tables)
+        tables += sum(matrix.outputs * matrix.inputs for matrix in self.ternary_tables)
         return self.num_ternary + tables + sum(vector.size for vector in self.vectors)

@@ -22,15 +22,15 @@ class ModelWeights:
     """All weights, mapped from files where possible: read them, never write to them.
 
     tensors: what there is. embedding: [vocab_size, hidden_size]. head: of the same shape; where
-    embeddings are tied it is the embedding itself. int8_head: the head's table in int8. norm:
-    float32 [hidden_size], before the head.
+    embeddings are tied it is the embedding itself. int8_head: the head's table in int8; None where
+    the head is ternary. norm: float32 [hidden_size], before the head.
     """
 
     config: ModelConfig
     tensors: ModelTensors
-    embedding: Table
-    head: Table
-    int8_head: Int8Table
+    embedding: Table | PackedTernary
+    head: Table | PackedTernary
+    int8_head: Int8Table | None
     norm: Floats
     layers: tuple[LayerWeights, ...]
 
@@ -42,12 +42,12 @@ class ModelWeights:
     @property
     def embedding_bytes(self) -> int:
         """Bytes of the embedding, and of the head where it is another matrix."""
-        head_bytes = 0 if self.head is self.embedding else self.head.nbytes
-        return self.embedding.nbytes + head_bytes
+        head_bytes = 0 if self.head is self.embedding else _bytes_of(self.head)
+        return _bytes_of(self.embedding) + head_bytes
 
     def head_bytes(self, head: HeadType) -> int:
         """Bytes of the table that the logits come from; of the int8 head's, its own alone."""
-        return self.head.nbytes if head == "bf16" else self.int8_head.num_bytes
+        return _bytes_of(self.head) if head == "bf16" else self._int8_bytes or _bytes_of(self.head)
 
     @property
     def norm_bytes(self) -> int:
@@ -61,7 +61,15 @@ class ModelWeights:
         parts = (
             self.ternary_bytes,
             self.embedding_bytes,
-            self.int8_head.num_bytes,
+            self._int8_bytes,
             self.norm_bytes,
         )
         return sum(parts)
+
+    @property
+    def _int8_bytes(self) -> int:
+        return self.int8_head.num_bytes if self.int8_head else 0
+
+
+def _bytes_of(table: Table | PackedTernary) -> int:
+    return table.num_bytes if isinstance(table, PackedTernary) else table.nbytes

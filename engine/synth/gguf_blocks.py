@@ -15,10 +15,11 @@ from sterna.engine.kernels import Codes, Floats
 
 @dataclass(frozen=True, slots=True)
 class TernaryEncoding:
-    """A type to write: its number, the weights of a block, and how one is written."""
+    """A type to write: its number, weights and bytes of a block, and how blocks are written."""
 
     type_id: int
     num_weights: int
+    num_bytes: int
     encode: Callable[[Codes, Floats], Codes]
 
 
@@ -71,9 +72,9 @@ def _q2_0(codes: Codes, scales: Floats) -> Codes:
 
 
 ENCODINGS: Final = {
-    "TQ1_0": TernaryEncoding(34, 256, _tq1_0),
-    "TQ2_0": TernaryEncoding(35, 256, _tq2_0),
-    "Q2_0": TernaryEncoding(42, 64, _q2_0),
-    "PQ2_0": TernaryEncoding(142, 128, _q2_0),
-    "PTQ1_0": TernaryEncoding(143, 128, _ptq1_0),
+    "TQ1_0": TernaryEncoding(34, 256, 54, _tq1_0),
+    "TQ2_0": TernaryEncoding(35, 256, 66, _tq2_0),
+    "Q2_0": TernaryEncoding(42, 64, 18, _q2_0),
+    "PQ2_0": TernaryEncoding(142, 128, 34, _q2_0),
+    "PTQ1_0": TernaryEncoding(143, 128, 28, _ptq1_0),
 }

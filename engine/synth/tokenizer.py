@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
@@ -56,8 +56,7 @@ def write_tokenizer(folder: Path, vocab_size: int, max_context_tokens: int) -> N
     if vocab_size < MIN_VOCAB_SIZE:
         raise ValueError(f"vocab_size is {vocab_size}, expected {MIN_VOCAB_SIZE} or more")
     names = _special_names(_num_special(vocab_size))
-    num_words = vocab_size - _NUM_BYTES - len(names)
-    pieces = [*sorted(pre_tokenizers.ByteLevel.alphabet()), *islice(_words(), num_words)]
+    pieces = _pieces(vocab_size)
     vocab = {piece: token_id for token_id, piece in enumerate(pieces)}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -78,6 +77,26 @@ def write_tokenizer(folder: Path, vocab_size: int, max_context_tokens: int) -> N
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def gguf_tokenizer_keys(vocab_size: int) -> dict[str, Any]:
+    """Return the keys of a GGUF file with the same tokenizer."""
+    names = _special_names(_num_special(vocab_size))
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": [*_pieces(vocab_size), *names],
+        "tokenizer.ggml.merges": [],
+        "tokenizer.ggml.token_type": [1] * (vocab_size - len(names)) + [3] * len(names),
+        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.chat_template": _CHAT_TEMPLATE,
+    }
+
+
+def _pieces(vocab_size: int) -> list[str]:
+    """Return all tokens but the special ones."""
+    num_words = vocab_size - _NUM_BYTES - _num_special(vocab_size)
+    return [*sorted(pre_tokenizers.ByteLevel.alphabet()), *islice(_words(), num_words)]
 
 
 def _num_special(vocab_size: int) -> int:

@@ -121,7 +121,7 @@ def _add_tokens(tokenizer: Tokenizer, keys: Mapping[str, Any]) -> None:
 
 def _begin_with_bos(tokenizer: Tokenizer, keys: Mapping[str, Any], *, default: bool) -> None:
     bos_id = keys.get("tokenizer.ggml.bos_token_id")
-    is_llama3 = _EXPRESSIONS.get(keys.get("tokenizer.ggml.pre")) is _LLAMA3
+    is_llama3 = _EXPRESSIONS.get(str(keys.get("tokenizer.ggml.pre"))) is _LLAMA3
     if bos_id is None or not keys.get("tokenizer.ggml.add_bos_token", default or is_llama3):
         return
     bos = keys["tokenizer.ggml.tokens"][bos_id]

@@ -62,7 +62,8 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
 
     tensors = model_tensors(config)
     deviation = LOGIT_DEVIATION / sqrt(config.hidden_size)
-    embedding = narrow(random.normal(0.0, deviation, tensors.embedding.shape).astype(np.float32))
+    shape_of_table = (config.vocab_size, config.hidden_size)
+    embedding = narrow(random.normal(0.0, deviation, shape_of_table).astype(np.float32))
     return ModelWeights(
         config=config,
         tensors=tensors,

@@ -117,6 +117,8 @@ struct KernelTable {
   void (*rotate)(const float* x, const float* cos, const float* sin, float scale, size_t half,
                  float* y);
 
+  float (*half_to_float)(uint16_t half);
+
   // n floats to float16, half to even; y advances by `stride` elements.
   void (*store_half)(const float* x, size_t n, uint16_t* y, size_t stride);
 

@@ -51,7 +51,8 @@ size_t Program::add_rows(size_t width) {
 
 size_t Program::add_quantized_rows(size_t width, size_t group) {
   require(group % kStepInputs == 0 || group >= width, "add_quantized_rows: a group is whole steps");
-  quantized_rows_.push_back(std::make_unique<QuantizedRows>(max_tokens_, width, group));
+  quantized_rows_.push_back(
+      std::make_unique<QuantizedRows>(std::max(max_tokens_, max_logits_), width, group));
   return quantized_rows_.size() - 1;
 }
 

@@ -16,7 +16,7 @@ from sterna.engine.model.families.config_json import (
     read_shape,
     refuse_biases,
 )
-from sterna.engine.model.families.outside import model_tensors, record_head
+from sterna.engine.model.families.outside import model_tensors, record_embedding, record_head
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector
 from sterna.engine.model.weights import LayerWeights, ModelWeights
@@ -48,7 +48,7 @@ class BitNet:
     def record(self, program: Program, weights: ModelWeights, head: HeadType) -> None:
         """See ``Family``."""
         eps = weights.config.norm_eps
-        x = program.embed(weights.embedding)
+        x = record_embedding(program, weights)
         for index, layer in enumerate(weights.layers):
             _attention(program, x, layer, index, eps)
             _feed_forward(program, x, layer, eps)

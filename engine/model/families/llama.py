@@ -17,7 +17,7 @@ from sterna.engine.model.families.config_json import (
     read_shape,
     refuse_biases,
 )
-from sterna.engine.model.families.outside import model_tensors, record_head
+from sterna.engine.model.families.outside import model_tensors, record_embedding, record_head
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector
 from sterna.engine.model.weights import LayerWeights, ModelWeights
@@ -38,7 +38,12 @@ class Llama:
         config.choice("hidden_act", ("silu",), default="silu")
         refuse_biases(config, "attention_bias", "mlp_bias")
         shape = read_shape(self.name, config, generation, _DEFAULTS)
-        return replace(shape, activation_group=read_activation_group(config))
+        return replace(
+            shape,
+            activation_group=read_activation_group(config),
+            ternary_embedding=config.boolean("ternary_embedding", default=False),
+            ternary_head=config.boolean("ternary_head", default=False),
+        )
 
     def to_json(self, config: ModelConfig) -> dict[str, Any]:
         """See ``Family``."""
@@ -51,7 +56,7 @@ class Llama:
 
     def record(self, program: Program, weights: ModelWeights, head: HeadType) -> None:
         """See ``Family``."""
-        x = program.embed(weights.embedding)
+        x = record_embedding(program, weights)
         for index, layer in enumerate(weights.layers):
             self._attention(program, x, layer, index, weights.config)
             _feed_forward(program, x, layer, weights.config)

@@ -89,9 +89,13 @@ class Folder:
 
     def check_values(self, tensors: ModelTensors) -> None:
         """Check that a head that is stored beside a tied embedding is the same."""
-        embedding = tensors.embedding.tensor
-        if tensors.head is None and HEAD in self.files and not self._same_data(HEAD, embedding):
-            raise self.error(HEAD, "other values", f"those of {embedding} (tie_word_embeddings)")
+        if tensors.head is not None or HEAD not in self.files:
+            return
+        for embedding in (table.tensor for table in tensors.tables):
+            if not self._same_data(HEAD, embedding):
+                raise self.error(
+                    HEAD, "other values", f"those of {embedding} (tie_word_embeddings)"
+                )
 
     def maps(self, tensor: str) -> bool:
         """See ``Source``."""
@@ -137,7 +141,7 @@ class Folder:
             yield table.tensor, floats(*table.shape)
         for vector in tensors.vectors:
             yield vector.tensor, floats(vector.size)
-        for matrix in (matrix for layer in tensors.layers for matrix in layer.matrices):
+        for matrix in tensors.matrices:
             for part in matrix.parts:
                 yield part.tensor, ternary_matrix(self._form, part.outputs, matrix.inputs)
                 if self._form in (WeightForm.SCALE_MULTIPLIES, WeightForm.SCALE_DIVIDES):

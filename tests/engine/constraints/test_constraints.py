@@ -20,7 +20,7 @@ from sterna.engine.core import NOT_FINITE, EngineCore
 from sterna.engine.errors import ConstraintError, GenerationError
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.footprint import Footprint
-from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program, widen
+from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.requests.outputs import RequestFailed, TokenOutput
@@ -29,6 +29,7 @@ from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.matchers import Rule, broken, even
 from tests.engine.random_weights import Shape, random_weights
+from tests.engine.tables import floats_of
 
 MAX_CONTEXT = 128
 NUM_BLOCKS = 8
@@ -44,7 +45,7 @@ Outputs = dict[str, list[TokenOutput | RequestFailed]]
 def program(request: pytest.FixtureRequest) -> Program:
     """A network whose output is not finite when it reads the token POISON."""
     weights = random_weights(SHAPE, MAX_CONTEXT)
-    embedding = widen(weights.embedding).copy()
+    embedding = floats_of(weights.embedding).copy()
     embedding[POISON] = nan
     shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
     num_threads = 2 if request.param == "native" else 1

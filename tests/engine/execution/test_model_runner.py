@@ -8,7 +8,7 @@ import pytest
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.footprint import Footprint
-from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas, widen
+from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.requests.outputs import RequestFailed, TokenOutput
@@ -16,6 +16,7 @@ from sterna.engine.requests.request import Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
 from tests.engine.random_weights import Shape, random_weights
+from tests.engine.tables import floats_of
 
 NUM_BLOCKS = 6
 CACHE_SIZE = NUM_BLOCKS * CACHE_TOKENS
@@ -27,7 +28,7 @@ SHAPE = Shape(hidden_size=64, mlp_size=96, num_heads=2, num_kv_heads=1, head_siz
 def program(request: pytest.FixtureRequest) -> Program:
     """A network that breaks down when it reads the token POISON."""
     weights = random_weights(SHAPE, CACHE_SIZE)
-    embedding = widen(weights.embedding).copy()  # the head is another matrix now
+    embedding = floats_of(weights.embedding).copy()  # the head is another matrix now
     embedding[POISON] = inf
     weights = replace(weights, embedding=embedding)
     shape = attention_shape(weights.config, CACHE_SIZE, NUM_BLOCKS)

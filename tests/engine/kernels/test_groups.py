@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sterna.engine.kernels import Floats, PackedTernary, pack_ternary
+from sterna.engine.kernels import Floats, PackedTernary, pack_ternary, unpack_ternary
 from sterna.engine.kernels.packing import pack_group_scales
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import plain_step
@@ -119,3 +119,42 @@ def test_every_weights_scale(shape: tuple[int, int]) -> None:
 def test_scales_that_float16_does_not_hold_are_refused() -> None:
     with pytest.raises(ValueError, match="float16"):
         pack_group_scales(np.full((1, 1), 1 / 3, np.float32))
+
+
+def floats_of(weight: PackedTernary) -> Floats:
+    codes = unpack_ternary(weight.codes, weight.out_features, weight.in_features)
+    return codes * weight.scale_of_each
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("rows", "inputs", "group"), SHAPES)
+def test_embeds_rows_of_a_ternary_table(backend: str, rows: int, inputs: int, group: int) -> None:
+    table = grouped(np.random.default_rng(5), rows, inputs, group)
+    program = make_program(backend)
+    out = program.embed_ternary(table)
+    step = plain_step(4)
+    step.token_ids[:] = [0, rows - 1, rows // 2, 0]
+    program.run(step)
+    np.testing.assert_array_equal(program.read(out)[:4], floats_of(table)[step.token_ids])
+
+
+@pytest.mark.parametrize("backend", NATIVE)
+@pytest.mark.parametrize(("rows", "inputs", "group"), SHAPES)
+def test_logits_of_a_ternary_head(backend: str, rows: int, inputs: int, group: int) -> None:
+    """X is rounded by half a step of 15 bits of its group's largest element, sums are exact."""
+    rng = np.random.default_rng(6)
+    table = grouped(rng, rows, inputs, group)
+    x = rng.standard_normal((9, inputs)).astype(np.float32)
+    step = plain_step(9)
+    object.__setattr__(step, "logit_rows", np.array([0, 3, 8], np.int32))
+    program = make_program(backend)
+    normed = program.select_rms_norm(program.input_rows(x), np.ones(inputs, np.float32), 1e-5)
+    program.ternary_head(normed, table)
+    logits = program.run(step)
+    chosen = x[step.logit_rows].astype(np.float64)
+    hidden = chosen / np.sqrt((chosen**2).mean(-1, keepdims=True) + 1e-5)
+    exact = hidden @ floats_of(table).T.astype(np.float64)
+    half_step = np.abs(hidden).max(-1, keepdims=True) / (2 * 16319)
+    bound = (half_step + 2.0**-20) * np.abs(floats_of(table)).sum(-1)
+    assert logits.shape == exact.shape
+    assert (np.abs(logits - exact) <= bound).all()

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from transformers.integrations.bitnet import unpack_weights
 
-from sterna.engine.kernels import Floats, PackedTernary, unpack_ternary, widen
+from sterna.engine.kernels import Floats, PackedTernary, unpack_ternary
 from sterna.engine.model.load import load_weights
 from sterna.engine.model.weights import ModelWeights
 from sterna.engine.synth.checkpoint import synthesize_checkpoint
 from tests.engine.model.editable import Q_PROJ, EditableCheckpoint
+from tests.engine.tables import floats_of, table_of
 from tests.tiny_model import VARIANTS, reference_model, round_master, write_checkpoint
 
 SCALE_ERROR = 4 * 2.0**-23  # of masters: transformers rounds the sum of their mean as it goes
@@ -65,8 +66,8 @@ def assert_same(array: Floats, module: Any) -> None:
 def test_equals_transformers(variant: str, tiny: Callable[[str], Path], tmp_path: Path) -> None:
     weights = load_weights(tiny(variant), tmp_path)
     reference = reference_model(tiny(variant))
-    assert_same(widen(weights.embedding), reference.model.embed_tokens)
-    assert_same(widen(weights.head), reference.lm_head)
+    assert_same(floats_of(weights.embedding), reference.model.embed_tokens)
+    assert_same(floats_of(weights.head), reference.lm_head)
     assert (weights.head is weights.embedding) == VARIANTS[variant].tied
     assert_same(weights.norm, reference.model.norm)
     for layer, block in zip(weights.layers, reference.model.layers, strict=True):
@@ -99,7 +100,7 @@ def test_embedding_keeps_its_precision(
     variant: str, dtype: type, tiny: Callable[[str], Path], tmp_path: Path
 ) -> None:
     weights = load_weights(tiny(variant), tmp_path)
-    assert weights.embedding.dtype == dtype
+    assert table_of(weights.embedding).dtype == dtype
     assert weights.norm.dtype == np.float32
 
 
@@ -112,6 +113,7 @@ def test_bytes_of_the_weights(checkpoint: EditableCheckpoint, tmp_path: Path) ->
     scales = 4 * (128 + 64 + 320 + 64)
     assert weights.ternary_bytes == 2 * (sum(16 * b * k for b, k in blocks_inputs) + scales)
     parts = weights.ternary_bytes + weights.embedding_bytes + weights.norm_bytes
+    assert weights.int8_head is not None
     parts += weights.int8_head.num_bytes
     assert weights.num_bytes == parts
 
@@ -153,7 +155,7 @@ def test_packing_leaves_no_page_of_the_checkpoint_in_memory(tmp_path: Path) -> N
         if str(tmp_path / "model") in mapping
     ]
     assert sizes == [["0"]]
-    assert np.isfinite(widen(weights.embedding)).all()
+    assert np.isfinite(floats_of(weights.embedding)).all()
 
 
 def test_changed_weights_are_noticed(checkpoint: EditableCheckpoint, load: Load) -> None:

@@ -25,6 +25,7 @@ constexpr KernelTable make_table(const char* isa, uint32_t needs, size_t tile_to
       silu_gate,
       add_group,
       rotate,
+      half_to_float,
       store_half,
       store_int8,
       split_row,

@@ -13,12 +13,17 @@ using GroupScales = Array<const uint16_t, 3>;  // float16 [blocks, groups, kBloc
 class GroupedMatmul final : public PackedProduct {
  public:
   GroupedMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight weight,
-                const uint16_t* scales, Rows& out, bool accumulate)
+                const uint16_t* scales, Rows& out, bool accumulate, bool of_logits)
       : PackedProduct(kernels, x, weight.out_features),
         weight_(std::move(weight)),
         scales_(scales),
         out_(out),
-        accumulate_(accumulate) {}
+        accumulate_(accumulate),
+        of_logits_(of_logits) {}
+
+  size_t num_rows_of_x(const Step& step) const override {
+    return of_logits_ ? step.num_logits : step.num_tokens;
+  }
 
  private:
   void fetch_block(size_t block) const override { fetch(codes_of(weight_, block)); }
@@ -61,11 +66,11 @@ class GroupedMatmul final : public PackedProduct {
   TernaryWeight weight_;
   const uint16_t* scales_;
   Rows& out_;
-  bool accumulate_;
+  bool accumulate_, of_logits_;
 };
 
 void grouped_matmul(Program& p, size_t x, TernaryCodes codes, Floats row_scales, GroupScales scales,
-                    size_t in_features, size_t out, bool accumulate) {
+                    size_t in_features, size_t out, bool accumulate, bool of_logits) {
   QuantizedRows& input = p.quantized_rows(x);
   TernaryWeight weight(codes, row_scales, in_features);
   require(input.width == in_features && p.rows(out).width == weight.out_features,
@@ -74,14 +79,14 @@ void grouped_matmul(Program& p, size_t x, TernaryCodes codes, Floats row_scales,
   require(scales.shape(0) == num_blocks(weight.out_features) &&
               scales.shape(1) == input.num_groups && scales.shape(2) == kBlockRows,
           "grouped_matmul: the scales do not have the shape of the weight and the input's groups");
-  p.record("ternary_matmul",
+  p.record(of_logits ? "ternary_head" : "ternary_matmul",
            std::make_unique<GroupedMatmul>(p.kernels(), input, std::move(weight), scales.data(),
-                                           p.rows(out), accumulate));
+                                           p.rows(out), accumulate, of_logits));
 }
 
 }  // namespace
 
 void define_grouped_matmul(nb::class_<Program>& program) {
   program.def("grouped_matmul", grouped_matmul, "x"_a, array("codes"), array("row_scales"),
-              array("scales"), "in_features"_a, "out"_a, "accumulate"_a);
+              array("scales"), "in_features"_a, "out"_a, "accumulate"_a, "of_logits"_a);
 }

@@ -45,11 +45,14 @@ class PackedProduct : public Op {
     return (num_blocks_ + group - 1) / group * num_panels(step);
   }
 
+  // Rows of x: those of all tokens, or of those that give logits.
+  virtual size_t num_rows_of_x(const Step& step) const { return step.num_tokens; }
+
   void run_tile(const Step& step, size_t tile, bool follows) override {
     const size_t group = group_blocks(step), first = tile / num_panels(step) * group;
     const size_t panel = tile % num_panels(step);
-    const size_t begin = panel * step.num_tokens / num_panels(step);
-    const size_t end = (panel + 1) * step.num_tokens / num_panels(step);
+    const size_t begin = panel * num_rows_of_x(step) / num_panels(step);
+    const size_t end = (panel + 1) * num_rows_of_x(step) / num_panels(step);
     for (size_t i = 0; i < group && first + i < num_blocks_; ++i)
       run_block(first + i, begin, end, i > 0 || follows);
   }
@@ -103,13 +106,13 @@ class PackedProduct : public Op {
 
   // At most so many rows at a time, in equal shares: they and a block's codes stay in the L2 cache.
   static constexpr size_t kPanelTokens = 100;
-  static size_t num_panels(const Step& step) {
-    return (step.num_tokens + kPanelTokens - 1) / kPanelTokens;
+  size_t num_panels(const Step& step) const {
+    return (num_rows_of_x(step) + kPanelTokens - 1) / kPanelTokens;
   }
 
   // Few enough that each worker has several groups, so that nobody waits long for the last.
   static constexpr size_t kGroupBlocks = 6;
-  static size_t group_blocks(const Step& step) { return num_panels(step) > 1 ? kGroupBlocks : 1; }
+  size_t group_blocks(const Step& step) const { return num_panels(step) > 1 ? kGroupBlocks : 1; }
 
   size_t num_blocks_;
 };

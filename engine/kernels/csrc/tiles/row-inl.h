@@ -170,6 +170,8 @@ void rotate(const float* x, const float* cos, const float* sin, float scale, siz
   }
 }
 
+float half_to_float(uint16_t half) { return Lanes::from_half(half); }
+
 void store_half(const float* x, size_t n, uint16_t* y, size_t stride) {
   size_t i = 0;
   for (; i + Lanes::width <= n; i += Lanes::width) {

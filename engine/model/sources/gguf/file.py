@@ -55,6 +55,8 @@ class Gguf:
         num_rows, tied = self._tensors[_EMBEDDING].shape[0], _HEAD not in self._tensors
         config = as_config(str(self.path), self.keys, num_rows, tied=tied)
         config.fields["activation_group"] = self._activation_group()
+        for name, tensor in (("ternary_embedding", _EMBEDDING), ("ternary_head", _HEAD)):
+            config.fields[name] = tensor in self._tensors and is_ternary(self._tensors[tensor])
         if _ROPE_DIVISORS in self._tensors:
             config.fields["rope_parameters"]["divisors"] = self._decode(_ROPE_DIVISORS).tolist()
         return config
@@ -193,7 +195,7 @@ def _expected(tensors: ModelTensors) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield table.tensor, table.shape
     for vector in tensors.vectors:
         yield vector.tensor, (vector.size,)
-    for matrix in (matrix for layer in tensors.layers for matrix in layer.matrices):
+    for matrix in tensors.matrices:
         for part in matrix.parts:
             yield part.tensor, (part.outputs, matrix.inputs)
 

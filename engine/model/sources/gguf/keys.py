@@ -7,6 +7,7 @@ change the output and is not understood, is refused by name.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.sources.json_object import JsonObject
 
 _WORDS: Final = {
@@ -59,6 +60,32 @@ def as_config(path: str, keys: Mapping[str, Any], num_rows: int, *, tied: bool) 
     fields["bos_token_id"] = keys.get("tokenizer.ggml.bos_token_id")
     fields["eos_token_id"] = _stop_tokens(found)
     return JsonObject(path, fields)
+
+
+def gguf_keys(config: ModelConfig, arch: str) -> dict[str, Any]:
+    """Return the keys that ``as_config`` reads as this configuration."""
+    values = {
+        "block_count": config.num_layers,
+        "embedding_length": config.hidden_size,
+        "feed_forward_length": config.mlp_size,
+        "context_length": config.max_context_tokens,
+        "attention.head_count": config.num_heads,
+        "attention.head_count_kv": config.num_kv_heads,
+        "attention.key_length": config.head_size,
+        "attention.layer_norm_rms_epsilon": config.norm_eps,
+        "rope.freq_base": config.rope_theta,
+    }
+    if config.rope_scaling is not None:
+        words = {word: key for key, word in _ROPE.items()}
+        values["rope.scaling.type"] = config.rope_scaling.type
+        for word, value in config.rope_scaling.parameters.items():
+            values[words[word]] = value
+    keys: dict[str, Any] = {"general.architecture": arch}
+    keys |= {f"{arch}.{name}": value for name, value in values.items()}
+    for name, token_id in (("bos", config.bos_token_id), ("eos", min(config.eos_token_ids))):
+        if token_id is not None:
+            keys[f"tokenizer.ggml.{name}_token_id"] = token_id
+    return keys
 
 
 def _stop_tokens(found: JsonObject) -> list[int]:

@@ -18,6 +18,7 @@ from sterna.engine.load import load_engine
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families import registry
 from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.outside import record_embedding, record_head
 from sterna.engine.model.load import load_weights, read_model_config
 from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Part, Vector, VocabTable
 from sterna.engine.model.weights import ModelWeights
@@ -66,7 +67,7 @@ class Toy(BitNet):
 
     def record(self, program: Program, weights: ModelWeights, head: HeadType) -> None:
         eps = weights.config.norm_eps
-        x = program.embed(weights.embedding)
+        x = record_embedding(program, weights)
         for index, layer in enumerate(weights.layers):
             norms, matrices = layer.norms, layer.matrices
             normed = program.rms_norm_quantize(x, norms["norm"], eps)
@@ -77,9 +78,7 @@ class Toy(BitNet):
             program.ternary_matmul_add(mixed, matrices["output"], x)
             gated_normed = program.rms_norm_quantize(gated, norms["ffn"], eps)
             program.ternary_matmul_add(gated_normed, matrices["down"], x)
-        program.int8_head(
-            program.select_rms_norm(x, weights.norm, eps), weights.int8_head, weights.head
-        )
+        record_head(program, x, weights, head)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterna.engine.kernels import widen
-from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import model_tensors
 from sterna.engine.model.load import read_model_config
 from sterna.engine.model.sources.folder import Folder
+from sterna.engine.model.sources.gguf.keys import gguf_keys
 from sterna.engine.model.sources.gguf.names import gguf_name
 from sterna.engine.model.tensors import Matrix, ModelTensors
 from sterna.engine.synth.gguf_blocks import ENCODINGS
@@ -24,25 +24,8 @@ def write_as_gguf(folder: Path, file: Path, arch: str, type_name: str, **keys: A
     """Write all tensors; ternary ones as ``type_name``, the others as float32."""
     config = read_model_config(folder)
     tensors = list(_tensors(Folder(folder), model_tensors(config), type_name))
-    write_gguf(file, _keys(config, arch) | keys, tensors, lambda *_: None)
+    write_gguf(file, gguf_keys(config, arch) | keys, tensors, lambda *_: None)
     return file
-
-
-def _keys(config: ModelConfig, arch: str) -> dict[str, Any]:
-    return {
-        "general.architecture": arch,
-        f"{arch}.block_count": config.num_layers,
-        f"{arch}.embedding_length": config.hidden_size,
-        f"{arch}.feed_forward_length": config.mlp_size,
-        f"{arch}.context_length": config.max_context_tokens,
-        f"{arch}.attention.head_count": config.num_heads,
-        f"{arch}.attention.head_count_kv": config.num_kv_heads,
-        f"{arch}.attention.key_length": config.head_size,
-        f"{arch}.attention.layer_norm_rms_epsilon": config.norm_eps,
-        f"{arch}.rope.freq_base": config.rope_theta,
-        "tokenizer.ggml.bos_token_id": config.bos_token_id or 0,
-        "tokenizer.ggml.eos_token_id": min(config.eos_token_ids),
-    }
 
 
 def _tensors(folder: Folder, tensors: ModelTensors, type_name: str) -> Iterator[GgufTensor]:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from sterna.engine.errors import CheckpointError
-from sterna.engine.kernels import widen
 from sterna.engine.model.load import load_weights, read_model_config
 from sterna.engine.model.weights import ModelWeights
 from sterna.engine.synth import shapes
 from sterna.engine.synth.checkpoint import synthesize_checkpoint
 from tests.engine.model.sources.gguf.converted import write_as_gguf
+from tests.engine.tables import floats_of
 
 TYPES = {"TQ1_0": 256, "TQ2_0": 256, "Q2_0": 64, "PQ2_0": 128, "PTQ1_0": 128}
 ARCHS = ("bitnet-b1.58", "bitnet-25")
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def assert_same(ours: ModelWeights, expected: ModelWeights) -> None:
-    assert np.array_equal(widen(ours.embedding), widen(expected.embedding))
+    assert np.array_equal(floats_of(ours.embedding), floats_of(expected.embedding))
     assert np.array_equal(ours.norm, expected.norm)
     for layer, other in zip(ours.layers, expected.layers, strict=True):
         for name, matrix in layer.matrices.items():
