@@ -1,8 +1,8 @@
-"""``sterna bench kernels | model | http``: figures as a table, or as one JSON object."""
+"""``sterna bench kernels | model | http``: results as tables, or as one JSON object."""
 
 import json
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sterna.server import checkpoint
 from sterna.server.bench.http import HttpPlan, bench_http
 from sterna.server.bench.report import Objective
 from sterna.server.commands.progress import progress_bar
-from sterna.server.commands.serve import add_option, engine_config
+from sterna.server.commands.serve import add_option, engine_config, help_text
 from sterna.server.settings import Settings
 
 Figures = Mapping[str, Any]
@@ -20,65 +20,110 @@ Figures = Mapping[str, Any]
 MAX_WIDTH = 120  # of a table, in characters
 ENERGY_SETTINGS = ("powercap_dir", "zeusd", "tdp_watts", "idle_watts")
 ENGINE_SETTINGS = ("threads", "kv_dtype", "head", *ENERGY_SETTINGS)  # options of ``bench model``
-FIXED = {  # whatever the environment says: what the measured batches need
+FIXED = {  # what the measured batches need; the environment cannot change it
     "backend": "native",
     "kv_cache_tokens": 8192,
     "max_batch_requests": 64,
     "max_context_tokens": None,
 }
+EPILOG = """\
+examples:
+  sterna bench kernels
+  sterna bench model --like bitnet-b1.58-2B-4T
+  sterna bench http --url http://localhost:8000 --clients 1,8
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Describe the three benchmarks."""
+    """Add the three benchmarks, each with its options."""
+    parser.description = "Measure this machine, and Sterna on it."
+    parser.epilog = EPILOG
     benchmarks = parser.add_subparsers(metavar="BENCHMARK", required=True)
-    kernels = benchmarks.add_parser("kernels", help="each kernel against the machine's limits")
+    kernels = _add_benchmark(
+        benchmarks, "kernels", "measure each kernel, and compare it with the machine's limits"
+    )
     kernels.set_defaults(measure=_kernels)
-    model = benchmarks.add_parser("model", help="the engine without HTTP")
+    model = _add_benchmark(benchmarks, "model", "measure decode and prefill without HTTP")
     which = model.add_mutually_exclusive_group()
-    which.add_argument("model", nargs="?", metavar="MODEL", help="as for serve")
-    which.add_argument("--like", metavar="NAME", help="random weights of this shape, as for synth")
+    which.add_argument("model", nargs="?", metavar="MODEL", help=help_text("model"))
+    which.add_argument(
+        "--like", metavar="NAME", help="use random weights of this shape, as sterna synth does"
+    )
     model.set_defaults(measure=_model)
     add_option(kernels, "threads")
     for name in ENGINE_SETTINGS:
         add_option(model, name)
-    http = benchmarks.add_parser("http", help="clients of any OpenAI-compatible server")
+    http = _add_benchmark(
+        benchmarks, "http", "measure latency and throughput of any OpenAI-compatible server"
+    )
     _add_http_arguments(http)
     http.set_defaults(measure=_http)
     for benchmark in (kernels, model, http):
-        benchmark.add_argument("--json", action="store_true", help="print one JSON object")
+        benchmark.add_argument(
+            "--json", action="store_true", help="print the results as one JSON object"
+        )
+
+
+def _add_benchmark(
+    benchmarks: "_SubParsersAction[ArgumentParser]", name: str, what: str
+) -> ArgumentParser:
+    description = f"{what[0].upper()}{what[1:]}."
+    return benchmarks.add_parser(name, help=what, description=description)
 
 
 def _add_http_arguments(parser: ArgumentParser) -> None:
     plan, objective = HttpPlan(()), Objective()
     clients = ",".join(map(str, plan.clients))
+    parser.add_argument("--url", required=True, help="base URL of a running server")
     parser.add_argument(
-        "--url", required=True, help="of a server that runs, such as of sterna serve"
+        "--vs", metavar="URL", help="second server to compare with, measured in turn"
     )
-    parser.add_argument("--vs", metavar="URL", help="another server, to take turns with the first")
-    parser.add_argument("--model", metavar="NAME", help="default: the first that a server lists")
-    for name, kind, default, text in (
+    parser.add_argument(
+        "--model", metavar="NAME", help="model to ask for (default: the first that a server lists)"
+    )
+    for name, kind, default, metavar, text in (
         (
             "clients",
             _numbers,
             clients,
-            "numbers of clients, each of which asks again when answered",
+            "N[,N...]",
+            "numbers of concurrent clients; each sends its next request when the last is answered",
         ),
-        ("prompt-tokens", _number, plan.prompt_tokens, "about so many in a prompt; all differ"),
-        ("output-tokens", _number, plan.output_tokens, "at most so many in an answer"),
+        (
+            "prompt-tokens",
+            _number,
+            plan.prompt_tokens,
+            "TOKENS",
+            "approximate length of a prompt; all prompts differ",
+        ),
+        ("output-tokens", _number, plan.output_tokens, "TOKENS", "maximum length of an answer"),
         (
             "requests-per-client",
             _number,
             plan.requests_per_client,
-            "in a turn; two turns with --vs",
+            "N",
+            "requests per client and turn; with --vs each server has two turns",
         ),
-        ("ttft-objective", float, objective.ttft_seconds, "goodput: seconds to the first token"),
-        ("itl-objective", float, objective.itl_ms, "goodput: mean milliseconds between tokens"),
+        (
+            "ttft-objective",
+            float,
+            objective.ttft_seconds,
+            "SECONDS",
+            "goodput counts requests whose first token takes no longer",
+        ),
+        (
+            "itl-objective",
+            float,
+            objective.itl_ms,
+            "MILLISECONDS",
+            "goodput counts requests whose mean time between tokens is no longer",
+        ),
     ):
         parser.add_argument(
             f"--{name}",
             type=kind,
             default=default,
-            metavar="N",
+            metavar=metavar,
             help=f"{text} (default: {default})",
         )
 
@@ -119,7 +164,7 @@ def _model(arguments: Namespace) -> Figures:
 
 
 def _synthesized(like: str, settings: Settings) -> Path:
-    """Return a random checkpoint of this shape, made once and kept beside the packed weights."""
+    """Return a random checkpoint of this shape, written once and kept in the cache folder."""
     folder = settings.cache_dir / "synth" / like
     if not (folder / "config.json").exists():
         with progress_bar("B") as progress:
@@ -142,7 +187,7 @@ def _http(arguments: Namespace) -> Figures:
 
 
 def print_figures(figures: Figures, *, as_json: bool) -> None:
-    """Print figures for a program, or as tables for people."""
+    """Print the results as JSON, or as tables."""
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
@@ -156,7 +201,7 @@ def print_figures(figures: Figures, *, as_json: bool) -> None:
 
 
 def _table(rows: Sequence[Figures]) -> str:
-    """One line for each row; or, where that is too wide to read, one for each name."""
+    """Return one line per row or, if that is too wide to read, one line per column."""
     names = list(rows[0])
     lines = [names, *([_text(row[name]) for name in names] for row in rows)]
     table = _aligned(lines, str.rjust)

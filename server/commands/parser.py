@@ -1,21 +1,32 @@
-"""Tells by itself which arguments are unknown to a command, and what may have been meant."""
+"""An argument parser whose errors and help come from the subcommand that was called."""
 
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
 
 class CommandParser(ArgumentParser):
-    """As argparse's, whose subcommands leave the complaint, and the usage, to the command."""
+    """Like argparse's, but each subcommand reports its own unknown arguments with its own usage.
 
-    def parse_known_args(  # type: ignore[override]  # of the overloads, none is needed
+    A command that has subcommands shows its help when it is called without arguments.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (as argparse's)
+        super().__init__(*args, **{"formatter_class": RawDescriptionHelpFormatter} | kwargs)
+
+    def parse_known_args(  # type: ignore[override]  # of the overloads, one is enough
         self,
         args: Sequence[str] | None = None,
-        namespace: Any = None,  # noqa: ANN401 (as there)
+        namespace: Any = None,  # noqa: ANN401 (as argparse's)
     ) -> tuple[Any, list[str]]:
-        """Parse, and end the process with code 2 if something is left over."""
-        parsed, unknown = super().parse_known_args(args, namespace)
+        """Parse; exit with code 2 if arguments are left over, and with 0 after the help."""
+        arguments = sys.argv[1:] if args is None else list(args)
+        if self._subparsers and not arguments:
+            self.print_help()
+            self.exit()
+        parsed, unknown = super().parse_known_args(arguments, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(unknown)}")
         return parsed, unknown

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; nothing where there is none."""
+"""A progress bar, shown only on a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what takes progress: what is going on, how much is done, how much there is in all.
+    """Yield a callback for progress: what is being done, the amount done, and the total.
 
-    Amounts are shown with the unit behind them; bytes are ``B`` and get a prefix.
+    Amounts are shown followed by the unit; ``B``, for bytes, gets a prefix such as M.
     """
     with tqdm(
         unit=unit, unit_scale=unit == "B", disable=not sys.stderr.isatty(), leave=False

@@ -1,4 +1,4 @@
-"""``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
+"""``sterna serve [MODEL]``: load a model, then answer requests until stopped."""
 
 import gc
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
@@ -18,22 +18,33 @@ from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.http import auth
 from sterna.server.http.listener import Server, check_address, check_tls
 from sterna.server.http.loading import answered_while_loading
-from sterna.server.settings import Settings, option, variable
+from sterna.server.settings import Settings, metavar, option, variable
 from sterna.server.text.tokenizer import Tokenizer
 
-GROUPS = {  # the help's titles, each by the setting that it begins with
-    "host": "where, and to whom",
-    "max_body_bytes": "limits of a connection",
-    "threads": "computing, and limits of the queue",
+FIRST_GROUP = "model"
+GROUPS = {  # titles in the help, keyed by the first setting of each group
+    "host": "address and access",
+    "max_body_bytes": "connection limits",
+    "threads": "compute, cache and queue",
     "powercap_dir": "energy",
-    "log_level": "log",
+    "log_level": "logging",
 }
+EPILOG = """\
+examples:
+  sterna serve                                      serve the built-in model on port 8000
+  sterna serve microsoft/bitnet-b1.58-2B-4T         download a model and serve it
+  sterna serve ./checkpoint --host 0.0.0.0 --port 9000 --api-key KEY
+
+Every setting is also an environment variable, shown in brackets; an option overrides it.
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Make an option of every setting, in the order and the groups of the settings."""
-    parser.usage = "%(prog)s [OPTION VALUE]... [MODEL]"
-    group = parser.add_argument_group("what is served")
+    """Add an option for every setting, in the order and the groups of the settings."""
+    parser.usage = "%(prog)s [OPTIONS] [MODEL]"
+    parser.description = "Serve a model over the OpenAI API."
+    parser.epilog = EPILOG
+    group = parser.add_argument_group(FIRST_GROUP)
     for name in Settings.model_fields:
         if name in GROUPS:
             group = parser.add_argument_group(GROUPS[name])
@@ -44,12 +55,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def add_option(parser: ArgumentParser | _ArgumentGroup, name: str) -> None:
-    """Make an option of one setting; the settings themselves check the value."""
-    parser.add_argument(option(name), metavar="VALUE", help=help_text(name))
+    """Add the option of one setting; ``Settings`` checks the value."""
+    parser.add_argument(option(name), metavar=metavar(name), help=help_text(name))
 
 
 def help_text(name: str) -> str:
-    """What a setting is, its default, and its variable."""
+    """Return the description of a setting, with its default and its variable."""
     field = Settings.model_fields[name]
     default = "" if field.default in (None, ()) or field.default_factory else field.default
     default = str(default).lower() if isinstance(default, bool) else default
@@ -66,7 +77,7 @@ def run(arguments: Namespace) -> int:
     logs.configure(settings.log_level, settings.log_format)
     check_address(settings.host, settings.port)
     check_tls(settings)
-    auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
+    auth.load_keys(settings)  # before the model is loaded, so that an error shows at once
     checkpoint.check(settings)
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
@@ -79,9 +90,9 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def quick_collections() -> Iterator[None]:
-    """Keep what is loaded out of garbage collections, which stop every thread.
+    """Exclude the objects that exist now from garbage collection, which stops every thread.
 
-    Else a full one walks through the objects of all libraries, a quarter of a second.
+    Otherwise a full collection visits the objects of all libraries and takes a quarter of a second.
     """
     gc.collect()
     gc.freeze()
@@ -92,9 +103,9 @@ def quick_collections() -> Iterator[None]:
 
 
 def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
-    """The app around a loaded engine, and the settings with the model found.
+    """Return the app around a loaded engine, and the settings with the resolved model.
 
-    May download, and shows what is done on a terminal. Raises CheckpointError, ConfigError.
+    May download the model; shows progress on a terminal. Raises CheckpointError, ConfigError.
     """
     settings = checkpoint.resolve(settings)
     config = engine_config(settings)
@@ -106,7 +117,7 @@ def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
 
 
 def engine_config(settings: Settings) -> EngineConfig:
-    """The part of the settings that is about computing. Raises ConfigError."""
+    """Return the engine's part of the settings. Raises ConfigError."""
     if settings.model is None:
         raise ConfigError("the model must be resolved to a folder first")
     return EngineConfig(
