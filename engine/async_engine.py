@@ -134,7 +134,7 @@ class AsyncEngine:
     def check(self, num_prompt_tokens: int, max_tokens: int) -> None:
         """Refuse what could never be served: raises RequestError, ContextLengthError."""
         if num_prompt_tokens < 1:
-            raise RequestError("the prompt is empty")
+            raise RequestError("The prompt is empty.")
         if num_prompt_tokens + max_tokens > self._model.max_context_tokens:
             limit = self._model.max_context_tokens
             raise ContextLengthError(num_prompt_tokens, max_tokens, limit)

@@ -140,8 +140,8 @@ def _build_program(
         program = create_program(config.backend, shape, num_threads, max_tokens, max_logits)
     except MemoryError:  # a share of free memory fits: this was asked for
         raise ConfigError(
-            f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "
-            "ask for fewer"
+            f"not enough memory for a cache of {num_blocks * CACHE_TOKENS} tokens: "
+            "lower kv_cache_tokens"
         ) from None
     bitnet.record(program, weights, config.head)
     return program
@@ -171,7 +171,7 @@ def _costs(model: ModelConfig) -> OperationCosts:
 
 def _warn_of_size(cache_bytes: int, free_bytes: int) -> None:
     logger.warning(
-        "the cache may grow to %.1f MB, but %.1f MB are free: ask for fewer kv_cache_tokens",
+        "the cache may grow to %.1f MB, but only %.1f MB are free: lower kv_cache_tokens",
         cache_bytes / 1e6,
         max(0, free_bytes) / 1e6,
     )

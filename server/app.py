@@ -88,7 +88,7 @@ def _assemble(
     folder = Path(settings.model or "")
     if tokenizer.vocabulary.num_ids > engine.model.vocab_size:
         raise CheckpointError(
-            f"{folder / 'tokenizer.json'}: has token id {tokenizer.vocabulary.num_ids - 1}, "
+            f"{folder / 'tokenizer.json'}: contains token id {tokenizer.vocabulary.num_ids - 1}, "
             f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
         )
     constraints = ConstraintCompiler(

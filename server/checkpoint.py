@@ -54,15 +54,17 @@ def _locate(model: str | None, download: Callable[[str], Path]) -> tuple[Path, s
     if folder.is_dir():
         return folder, folder.resolve().name
     if folder.exists():
-        raise CheckpointError(f"{model}: found a file, expected a checkpoint's folder")
+        raise CheckpointError(f"{model}: found a file, expected a checkpoint folder")
     if not HUB_ID.fullmatch(model):
-        raise CheckpointError(f"{model}: no such folder, and not the form of a hub id (owner/name)")
+        raise CheckpointError(f"{model}: no such folder, and not a Hugging Face id (owner/name)")
     return _downloaded(model, download), model
 
 
 def _builtin() -> Path:
     if not BUILTIN_FOLDER.is_dir():
-        raise CheckpointError(f"{BUILTIN_FOLDER}: the built-in model is missing, name another")
+        raise CheckpointError(
+            f"{BUILTIN_FOLDER}: the built-in model is missing; pass another MODEL"
+        )
     return BUILTIN_FOLDER
 
 
@@ -75,11 +77,13 @@ def _downloaded(model: str, download: Callable[[str], Path]) -> Path:
     try:
         return download(model)
     except GatedRepoError:
-        reason = "access is restricted; ask for it on the hub, then log in with `hf auth login`"
+        reason = (
+            "access is restricted; request it on huggingface.co, then log in with `hf auth login`"
+        )
     except RepositoryNotFoundError:
-        reason = "no such folder here, and no such model on the hub"
+        reason = "no such folder, and no such model on the Hugging Face hub"
     except LocalEntryNotFoundError:
-        reason = "no such folder here, and the hub cannot be reached"
+        reason = "no such folder, and the Hugging Face hub cannot be reached"
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = f"download failed: {' '.join(str(error).split())}"
     raise CheckpointError(f"{model}: {reason}")

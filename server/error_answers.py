@@ -44,7 +44,10 @@ def as_api_error(error: Exception) -> ApiError:
         case EngineError():
             return _of_engine(error)
         case _:
-            return ApiError("The server failed to answer this request.", code="internal_error")
+            return ApiError(
+                "The server could not answer this request; its log has the details.",
+                code="internal_error",
+            )
 
 
 class ErrorResponse(Response):
@@ -106,7 +109,7 @@ def _of_validation(error: RequestValidationError) -> ApiError:
         return InvalidRequestError(f"The body is not valid JSON: {first['ctx']['error']}.")
     param = _json_path(first["loc"][1:])  # the first part says "body"
     if not param:
-        return InvalidRequestError("The body must be a JSON object, with its content type.")
+        return InvalidRequestError("The body must be a JSON object sent as application/json.")
     if first["type"] == "extra_forbidden":
         return InvalidRequestError(f"{param} is not supported by this server.", param=param)
     reason = first["msg"].removeprefix("Value error, ")
@@ -129,8 +132,10 @@ def _json_path(location: Sequence[str | int]) -> str:
 def _of_framework(error: HTTPException) -> ApiError:
     detail = str(error.detail)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "There is nothing at this URL."
+        detail = "No such endpoint."
     elif detail == UNREADABLE:
-        detail = "The body is not JSON in UTF-8, or has a number of thousands of digits."
+        detail = (
+            "The body is not valid JSON in UTF-8, or contains a number with thousands of digits."
+        )
     kind = InvalidRequestError if error.status_code < 500 else ApiError
     return kind(detail, status=error.status_code, headers=error.headers)

@@ -80,14 +80,14 @@ class ModelNotFoundError(InvalidRequestError):
 
 
 class UnauthorizedError(ApiError):
-    """The request has no API key, or none of ours; which of both is nobody's business."""
+    """The request has no valid API key. The answer does not say whether it is missing or wrong."""
 
     status = 401
     type = "authentication_error"
 
     def __init__(self) -> None:
         super().__init__(
-            "A valid API key is needed: send it as Authorization: Bearer KEY.",
+            "A valid API key is required: send it as Authorization: Bearer KEY.",
             code="invalid_api_key",
             headers={"www-authenticate": "Bearer"},
         )
@@ -110,7 +110,7 @@ class TimedOutError(ApiError):
     type = "timeout_error"
 
     def __init__(self, seconds: float) -> None:
-        message = f"The request was not done within {seconds:g} seconds."
+        message = f"The request did not finish within {seconds:g} seconds."
         super().__init__(message, code="request_timeout", headers=NO_RETRY)
 
 

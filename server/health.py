@@ -19,7 +19,7 @@ class Health:
         """
         stalled = self._engine.seconds_since_progress
         if stalled > self._stall_seconds:
-            message = f"The engine has finished no step for {stalled:.0f} seconds."
+            message = f"The engine has not finished a step for {stalled:.0f} seconds."
             raise UnavailableError(message, code="engine_stalled")
 
     def check_ready(self) -> None:

@@ -84,7 +84,7 @@ class MaskPool:
     def _leave_behind(self, job: Job) -> None:
         del self._running[job]
         seconds = self._glance_seconds * self._max_glances
-        job.set_result(ConstraintError(f"a step of it takes more than {seconds:g} seconds"))
+        job.set_result(ConstraintError(f"one step took more than {seconds:g} seconds"))
         self._start_thread()
 
     def _start_thread(self) -> None:

@@ -108,4 +108,4 @@ def _basis(group: Sequence[Track]) -> EnergyBasis:
     if track is not None and track.state is TrackState.MEASURING:
         return EnergyBasis(track.source.name, track.detail)
     reasons = [f"{track.source.name}: {track.detail} ({track.state})" for track in group]
-    return EnergyBasis(None, "; ".join(reasons) or "there is no source of energy")
+    return EnergyBasis(None, "; ".join(reasons) or "no energy source is configured")

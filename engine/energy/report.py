@@ -52,7 +52,7 @@ class EnergyReport:
 
     domains: tuple[DomainEnergy, ...] = ()
     sources: tuple[SourceStatus, ...] = ()
-    basis: EnergyBasis = EnergyBasis(None, "there is no source of energy")
+    basis: EnergyBasis = EnergyBasis(None, "no energy source is configured")
 
     @property
     def is_blind(self) -> bool:

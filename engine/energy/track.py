@@ -61,7 +61,9 @@ class Track:
         self._still_seconds += busy_seconds
         if self._still_seconds > PATIENCE_SECONDS:
             self.state = TrackState.UNAVAILABLE
-            self.detail = f"{self.source.detail}: they stand still under load (a virtual machine?)"
+            self.detail = (
+                f"{self.source.detail}: they do not change under load (a virtual machine?)"
+            )
 
     def _give_up(self, reason: str) -> None:
         self.state, self.detail = TrackState.UNAVAILABLE, reason

@@ -38,12 +38,14 @@ class ZeusdSource:
             response = connection.getresponse()
             body = response.read()
             if response.status != 200:
-                raise SourceError(f"zeusd at {self._address} answers {response.status}")
+                raise SourceError(
+                    f"zeusd at {self._address} answered with status {response.status}"
+                )
             return _add_up(json.loads(body))
         except (OSError, HTTPException) as error:
             raise SourceError(f"zeusd at {self._address}: {_text(error)}") from None
         except (AttributeError, TypeError, ValueError):
-            raise SourceError(f"zeusd at {self._address} answers in another form") from None
+            raise SourceError(f"zeusd at {self._address} sent an unexpected answer") from None
         finally:
             connection.close()
 

@@ -21,7 +21,7 @@ from sterna.engine.requests.batch import SampledToken
 from sterna.engine.requests.request import FinishReason, Request
 
 NOTHING_ALLOWED: Final = (
-    "no token is allowed to come next: constraint, min_tokens and the like exclude each other"
+    "no token is allowed next: the constraint, min_tokens and other settings contradict each other"
 )
 
 

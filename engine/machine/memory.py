@@ -40,8 +40,8 @@ def num_cache_blocks(
     affordable = int(max(0, free_bytes) * CACHE_SHARE) // block.num_bytes
     if affordable < 1:
         raise ConfigError(
-            f"no memory for the key-value cache: {CACHE_SHARE:.0%} of {free_bytes} free bytes does "
-            f"not hold one block of {block.num_bytes}"
+            f"not enough memory for the KV cache: {CACHE_SHARE:.0%} of {free_bytes} free bytes "
+            f"does not hold one block of {block.num_bytes} bytes"
         )
     blocks_per_request = -(-max_context_tokens // block.num_tokens)
     return min(affordable, config.max_batch_requests * blocks_per_request)

@@ -20,8 +20,8 @@ CONFIG_FILE: Final = "config.json"
 GENERATION_CONFIG_FILE: Final = "generation_config.json"
 ARCHITECTURE: Final = "BitNetForCausalLM"
 _NOT_SERVED: Final = {
-    "BitnetForCausalLM": "the 1bitLLM family is another network: SiLU and other norms",
-    "LlamaForCausalLM": "a Llama with ternary weights is another network: no sub-norms, SiLU",
+    "BitnetForCausalLM": "the 1bitLLM family is a different network, with SiLU and other norms",
+    "LlamaForCausalLM": "a ternary Llama is a different network, with SiLU and without sub-norms",
 }
 _DEFAULT_NORM_EPS: Final = 1e-5
 _DEFAULT_ROPE_THETA: Final = 500_000.0
@@ -119,13 +119,14 @@ def _check_network(config: JsonObject) -> None:
         raise config.error("architectures", f'["{ARCHITECTURE}"]{hints}')
     config.choice("hidden_act", ("relu2",), default="relu2")
     if config.boolean("attention_bias", default=False):
-        raise config.error("attention_bias", "false: biases are not served")
+        raise config.error("attention_bias", "false: biases are not supported")
 
 
 def _head_size(config: JsonObject, hidden_size: int, num_heads: int) -> int:
     if not config.has("head_dim") and hidden_size % num_heads:
         raise config.error(
-            "head_dim", f"a number, as {num_heads} heads do not divide hidden_size {hidden_size}"
+            "head_dim",
+            f"a number, because hidden_size {hidden_size} is not a multiple of {num_heads} heads",
         )
     head_size = config.integer("head_dim", default=hidden_size // num_heads)
     if head_size % 2 or head_size == 0:

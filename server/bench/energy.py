@@ -66,4 +66,6 @@ def _parse(text: str) -> EnergyReading:
                 joules[labels["source"]] += sample.value
             elif sample.name == _INFO:
                 details.append("{source}: {status}: {detail}".format_map(labels))
-    return EnergyReading(joules, "; ".join(details) or "the server's /metrics says nothing of it")
+    return EnergyReading(
+        joules, "; ".join(details) or "the server's /metrics has no energy metrics"
+    )

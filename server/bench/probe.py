@@ -30,7 +30,7 @@ async def find_endpoint(client: httpx.AsyncClient, url: str, model: str | None =
         if error is None:
             return endpoint
         errors.append(f"{path}: {error}")
-    raise ConfigError(f"{url}: no stream of text from model {model!r} ({', '.join(errors)})")
+    raise ConfigError(f"{url}: could not stream text from model {model!r} ({', '.join(errors)})")
 
 
 async def _try_path(client: httpx.AsyncClient, endpoint: Endpoint) -> tuple[Endpoint, str | None]:
@@ -53,4 +53,4 @@ async def _first_model(client: httpx.AsyncClient, base_url: str) -> str:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"{url}: {reason}") from None
     except (ValueError, TypeError, LookupError):
-        raise ConfigError(f"{url}: lists no model, name one with --model") from None
+        raise ConfigError(f"{url}: lists no model; name one with --model") from None

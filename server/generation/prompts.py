@@ -69,7 +69,9 @@ class PromptEncoder:
         vocab_size = self._engine.model.vocab_size
         for token_id in (min(token_ids, default=0), max(token_ids, default=0)):
             if not 0 <= token_id < vocab_size:
-                message = f"{param}: token ids are from 0 to {vocab_size - 1}, found {token_id}."
+                message = (
+                    f"{param}: token ids must be from 0 to {vocab_size - 1}, found {token_id}."
+                )
                 raise InvalidRequestError(message, param=param)
 
     async def _job(
@@ -84,7 +86,9 @@ class PromptEncoder:
         self.check_token_ids(body.logit_bias or (), "logit_bias")
         self.check_token_ids(body.stop_token_ids or (), "stop_token_ids")
         if (body.min_tokens or 0) > max_tokens:
-            message = f"min_tokens: {body.min_tokens} is more than max_tokens, {max_tokens}."
+            message = (
+                f"min_tokens: must not exceed max_tokens ({max_tokens}), found {body.min_tokens}."
+            )
             raise InvalidRequestError(message, param="min_tokens")
         params = self._defaults.apply(body, max_tokens)
         spec, param = body.constraint() or (None, None)

@@ -60,7 +60,7 @@ class Admission:
     def take(self, count: int) -> None:
         """Take ``count`` places, all or none. Raises BusyError, or InvalidRequestError."""
         if count > self.capacity:
-            message = f"{count} sequences were asked for, but only {self.capacity} can be queued."
+            message = f"{count} sequences were requested, but only {self.capacity} can be queued."
             raise InvalidRequestError(message, param="n")
         if self.num_taken + count > self.capacity:
             raise self._refusal(count)

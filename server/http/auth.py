@@ -72,7 +72,7 @@ def _read_keys(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise ConfigError(f"{name} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{name} {path}: a key may have ASCII characters only") from None
+        raise ConfigError(f"{name} {path}: keys must be ASCII") from None
     if not keys:
-        raise ConfigError(f"{name} {path}: holds no key")
+        raise ConfigError(f"{name} {path}: contains no keys")
     return keys

@@ -33,7 +33,8 @@ class RequestLimits:
     def _refusal(self, scope: Scope) -> HTTPException | None:
         num_header_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
         if len(scope["headers"]) > MAX_HEADERS or num_header_bytes > MAX_HEADER_BYTES:
-            message = f"There may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes in all."
+            limits = f"{MAX_HEADERS} headers, {MAX_HEADER_BYTES} bytes in total"
+            message = f"A request may have at most {limits}."
             return HTTPException(431, message)
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdecimal() and int(declared) > self._max_body_bytes:
@@ -60,9 +61,9 @@ class LimitedBody:
         if body:
             self._shape.read(body)
         if self._shape.depth > MAX_NESTING:
-            raise HTTPException(400, f"The body nests deeper than {MAX_NESTING} levels.")
+            raise HTTPException(400, f"The body is nested more than {MAX_NESTING} levels deep.")
         if self._shape.num_nodes > MAX_NODES:
-            raise HTTPException(400, f"The body has more than {MAX_NODES} arrays and objects.")
+            raise HTTPException(400, f"The body contains more than {MAX_NODES} arrays and objects.")
         return message
 
 
@@ -98,4 +99,4 @@ class JsonShape:
 
 def too_large(max_bytes: int) -> HTTPException:
     """The error of a body over the limit."""
-    return HTTPException(413, f"The body must not exceed {max_bytes} bytes.")
+    return HTTPException(413, f"The body is larger than {max_bytes} bytes.")

@@ -49,7 +49,7 @@ class Server(uvicorn.Server):
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"{scheme}://{host}:{settings.port or listeners[0].getsockname()[1]}"
         fields = {"model": settings.served_model_name[0]}
-        _log.info("running on %s (Ctrl+C stops it)", url, extra={"fields": fields})
+        _log.info("running on %s (press Ctrl+C to stop)", url, extra={"fields": fields})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is left, and say that it is done."""
@@ -99,10 +99,10 @@ def check_tls(settings: Settings) -> None:
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
-        raise ConfigError("--tls-cert-file and --tls-key-file: one needs the other")
+        raise ConfigError("--tls-cert-file and --tls-key-file must be given together")
 
     def no_password() -> str:  # else OpenSSL would ask on the terminal
-        raise ConfigError(f"--tls-key-file {key}: must not need a password")
+        raise ConfigError(f"--tls-key-file {key}: must not be protected by a password")
 
     try:
         for path in (certificate, key):
@@ -110,7 +110,7 @@ def check_tls(settings: Settings) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:
         reason = error.reason or error
-        message = f"--tls-cert-file {certificate} --tls-key-file {key}: not a pair: {reason}"
+        message = f"--tls-cert-file {certificate} and --tls-key-file {key} do not match: {reason}"
         raise ConfigError(message) from None
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from None

@@ -41,7 +41,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, exchange.send)
         except SendTimeoutError:
-            _log.warning("client dropped: it left its stream unread", extra=exchange.extra())
+            _log.warning("client disconnected: it did not read its stream", extra=exchange.extra())
         except Exception as error:
             _log.exception("request failed", extra=exchange.extra())
             if exchange.status is None:

@@ -15,20 +15,20 @@ from sterna.server.schemas.error import ErrorBody, MessagesErrorBody
 JSON = dict[str, Any]
 
 EVERYWHERE = {
-    431: "Too many headers, or too long ones",
-    500: "A defect of the server; its log has the details",
-    503: "The server is stopping, stalled or broken",
+    431: "The headers are too many or too long",
+    500: "Internal error; the server's log has the details",
+    503: "The server is stopping, stalled or failed",
 }
 WITH_BODY = {
-    400: "A field is wrong, unknown or not supported: param names it",
-    404: "The model is not served here",
+    400: "A field is invalid, unknown or not supported; param names it",
+    404: "The model does not exist",
     413: "The body is too large",
-    429: "The queue is full: Retry-After says when to come back",
+    429: "The queue is full; Retry-After says when to try again",
 }
 GENERATING = {
-    408: "Not done within the server's time limit",
+    408: "The request exceeded the server's time limit",
 }
-WITH_KEYS = {401: "No API key, or none of the server's"}
+WITH_KEYS = {401: "The API key is missing or wrong"}
 _UNTRUE = "422"  # what FastAPI would answer where we answer 400
 _REF = "#/components/schemas/{model}"
 

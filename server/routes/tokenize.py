@@ -71,15 +71,16 @@ def _detokenize(services: Services, body: DetokenizeRequest) -> str:
 def _encode(services: Services, body: TokenizeRequest) -> list[int]:
     given = (body.prompt, body.content, body.messages)
     if sum(value is not None for value in given) != 1:
-        raise InvalidRequestError("Give one of prompt, content and messages.", param="prompt")
+        message = "Provide exactly one of prompt, content or messages."
+        raise InvalidRequestError(message, param="prompt")
     text = body.prompt if body.content is None else body.content
     if text is not None:
         if body.add_generation_prompt is False:
-            message = "add_generation_prompt: a text has none; send messages."
+            message = "add_generation_prompt: allowed only with messages."
             raise InvalidRequestError(message, param="add_generation_prompt")
         return services.tokenizer.encode(text, add_special_tokens=body.adds_special_tokens)
     if body.adds_special_tokens:
-        message = "add_special_tokens: the chat template writes those of a conversation."
+        message = "add_special_tokens: not allowed with messages; the chat template adds them."
         raise InvalidRequestError(message, param="add_special_tokens")
     assert body.messages, "one of three was given"
     return services.tokenizer.encode_chat(

@@ -56,13 +56,13 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
             return value
         if info.data.get("ignore_eos"):
             raise ValueError(
-                "must be none together with ignore_eos: calls end where they are whole"
+                "must be none when ignore_eos is true: a call ends when it is complete"
             )
         outputs: StructuredOutputs | None = info.data.get("structured_outputs")
         if outputs and outputs.grammar is not None and not (value and value.must_call):
             raise ValueError(
-                "must be none, required or a tool together with structured_outputs.grammar: only "
-                "the other forms can be told apart from calls"
+                "must be none, required or a named tool when structured_outputs.grammar is set: "
+                "an answer in a grammar cannot be distinguished from a call"
             )
         return value
 

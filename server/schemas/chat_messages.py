@@ -25,7 +25,7 @@ def _as_parts(value: object) -> object:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _check_arguments(text: str) -> str:
@@ -34,7 +34,7 @@ def _check_arguments(text: str) -> str:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError("must be the text of a JSON object")
+        raise ValueError("must be a JSON object encoded as a string")
     return text
 
 
@@ -94,21 +94,21 @@ class Message(Body):
     @classmethod
     def _only_the_assistant_calls(cls, value: Calls, info: ValidationInfo) -> Calls:
         if value and info.data.get("role") != "assistant":
-            raise ValueError("allowed only in messages of role assistant")
+            raise ValueError("allowed only when role is assistant")
         return value
 
     @field_validator("content")
     @classmethod
     def _calls_need_no_content(cls, value: Parts, info: ValidationInfo) -> Parts:
         if value is None and not info.data.get("tool_calls"):
-            raise ValueError("required, except beside tool_calls")
+            raise ValueError("required unless tool_calls is given")
         return value
 
     @field_validator("tool_call_id")
     @classmethod
     def _a_result_names_its_call(cls, value: str | None, info: ValidationInfo) -> str | None:
         if (value is None) == (info.data.get("role") == "tool"):
-            raise ValueError("required in messages of role tool, and allowed in no other")
+            raise ValueError("required when role is tool, and not allowed otherwise")
         return value
 
     @property
@@ -142,18 +142,18 @@ def check_sequence(messages: Sequence[Message]) -> list[Message]:
             if message.tool_call_id is None or message.tool_call_id not in open_ids:
                 raise ValueError(
                     f"messages[{position}] answers the call {message.tool_call_id!r}, "
-                    "which the preceding turn of the assistant did not make or which is answered"
+                    "which the preceding assistant message did not make or is already answered"
                 )
             del open_ids[message.tool_call_id]
         elif open_ids:
             raise ValueError(
-                f"messages[{position}] comes before a message of role tool "
+                f"messages[{position}]: expected a message of role tool "
                 f"that answers the call {next(iter(open_ids))!r}"
             )
         else:
             open_ids = dict.fromkeys(message.call_ids)
             if len(open_ids) < len(message.call_ids):
-                raise ValueError(f"messages[{position}] has two calls with one id")
+                raise ValueError(f"messages[{position}] has two calls with the same id")
     if open_ids:
         raise ValueError(f"no message of role tool answers the call {next(iter(open_ids))!r}")
     return list(messages)

@@ -25,14 +25,14 @@ def _by_token_id(value: object) -> object:
         return value
     biases = {_token_id(str(key)): bias for key, bias in value.items()}
     if len(biases) < len(value):
-        raise ValueError("names a token twice")
+        raise ValueError("the same token id appears twice")
     wrong = (item for item in biases.items() if not _is_bias(item[1]))
     return dict(islice(wrong, 1)) or biases
 
 
 def _token_id(key: str) -> int:
     if not (key.isascii() and key.isdigit() and len(key) < MAX_DIGITS):
-        raise ValueError(f"the keys are token ids, found {key[:MAX_DIGITS]!r}")
+        raise ValueError(f"keys must be token ids, found {key[:MAX_DIGITS]!r}")
     return int(key)
 
 
@@ -125,7 +125,7 @@ class SamplingFields(Body):
     @classmethod
     def _belongs_to_no_stream(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("stream"):
-            raise ValueError("not available when stream is true")
+            raise ValueError("not allowed when stream is true")
         return value
 
     @property

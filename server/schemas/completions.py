@@ -24,7 +24,7 @@ def _as_prompts(value: object) -> object:
     """All four forms of OpenAI as one: a list of prompts, each a text or token ids."""
     prompts = value if isinstance(value, list) and not _is_prompt(value) else [value]
     if not prompts or not all(map(_is_prompt, prompts)):
-        raise ValueError("must be a text or token ids, or a list of these, and not empty")
+        raise ValueError("must be a string, a list of token ids, or a non-empty list of these")
     return prompts
 
 

@@ -17,7 +17,7 @@ def _as_schema(value: object) -> object:
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a JSON schema: {error}") from None
+        raise ValueError(f"must be a JSON schema: {error}") from None
 
 
 class JsonSchemaFormat(Body):
@@ -43,7 +43,7 @@ class ResponseFormat(Body):
         cls, value: JsonSchemaFormat | None, info: ValidationInfo
     ) -> JsonSchemaFormat | None:
         if (value is not None) != (info.data.get("type") == "json_schema"):
-            raise ValueError("must be there if type is json_schema, and only then")
+            raise ValueError("required when type is json_schema, and not allowed otherwise")
         return value
 
     def constraint(self) -> tuple[ConstraintSpec, str] | None:
@@ -77,7 +77,7 @@ class StructuredOutputs(Body):
     def check(self) -> Self:
         """Raise ValueError unless there is one form."""
         if len(self._forms()) != 1:
-            raise ValueError("exactly one of json, regex, choice and grammar is needed")
+            raise ValueError("exactly one of json, regex, choice or grammar is required")
         return self
 
     def _forms(self) -> list[tuple[ConstraintSpec, str]]:
@@ -107,7 +107,9 @@ class ConstrainedFields(SamplingFields):
         cls, value: ResponseFormat | StructuredOutputs | None, info: ValidationInfo
     ) -> ResponseFormat | StructuredOutputs | None:
         if value and value.constraint() and info.data.get("ignore_eos"):
-            raise ValueError("not together with ignore_eos: such an answer ends where it is whole")
+            raise ValueError(
+                "not allowed when ignore_eos is true: a structured answer ends when it is complete"
+            )
         return value
 
     @field_validator("structured_outputs")
@@ -117,7 +119,7 @@ class ConstrainedFields(SamplingFields):
     ) -> StructuredOutputs | None:
         form = info.data.get("response_format")
         if value and form and form.constraint():
-            raise ValueError("not together with a response_format")
+            raise ValueError("not allowed together with response_format")
         return value
 
     def constraint(self) -> tuple[ConstraintSpec, str] | None:

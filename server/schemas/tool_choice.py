@@ -52,7 +52,9 @@ class ToolChoice(Body):
     def _says_what_its_type_needs(self) -> Self:
         for name in ("function", "allowed_tools"):
             if (getattr(self, name) is None) == (self.type == name):
-                raise ValueError(f"{name} belongs to type {name}, and to no other")
+                raise ValueError(
+                    f"{name} is required when type is {name}, and not allowed otherwise"
+                )
         return self
 
     @property
@@ -74,7 +76,7 @@ class ToolChoice(Body):
 
 def _as_object(value: object) -> object:
     if isinstance(value, dict) and value.get("type") in get_args(Word):
-        raise ValueError(f"{value['type']} is sent as a string, not as an object")
+        raise ValueError(f"{value['type']} must be sent as a string, not as an object")
     return {"type": value} if isinstance(value, str) else value
 
 

@@ -18,7 +18,7 @@ NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": Fal
 def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Refuse what cannot describe arguments. Whether it compiles is found out later."""
     if schema.get("type", "object") != "object":
-        raise ValueError('must have "type": "object": arguments are a JSON object')
+        raise ValueError('"type" must be "object": arguments are a JSON object')
     if len(json.dumps(schema, ensure_ascii=False)) > MAX_SCHEMA_CHARACTERS:
         raise ValueError(f"must not exceed {MAX_SCHEMA_CHARACTERS} characters of JSON")
     return {"type": "object"} | schema
@@ -29,17 +29,17 @@ def check_unique(names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"two tools have the name {name!r}, but names must be unique")
+            raise ValueError(f"two tools have the name {name!r}: names must be unique")
         seen.add(name)
 
 
 def check_choice(chosen: Sequence[str] | None, names: Sequence[str]) -> None:
     """Raise ValueError if what must be called is not there. chosen: None for any of them."""
     if not names:
-        raise ValueError("asks for a call, but there are no tools")
+        raise ValueError("requires a call, but tools is empty")
     for name in chosen or ():
         if name not in names:
-            raise ValueError(f"names {name!r}, which is none of the tools")
+            raise ValueError(f"names {name!r}, which is not in tools")
 
 
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]

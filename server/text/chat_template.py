@@ -48,7 +48,9 @@ class ChatTemplate:
             plain = Source.compile(default)
             for_tools = Source.compile(sources["tool_use"]) if "tool_use" in sources else plain
         except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{folder}: chat template cannot be compiled: {error}") from None
+            raise CheckpointError(
+                f"{folder}: the chat template does not compile: {error}"
+            ) from None
         return cls(plain, for_tools, special_tokens(config))
 
     def render(
@@ -75,7 +77,7 @@ class ChatTemplate:
                 **self._special_tokens,
             )
         except Exception as error:  # whatever a template can raise is about these messages
-            message = f"The model's chat template refuses these messages: {error}"
+            message = f"The model's chat template rejects these messages: {error}"
             raise InvalidRequestError(message, param="messages") from error
 
 
@@ -90,7 +92,7 @@ class Source:
     def compile(cls, text: object) -> "Source":
         """Raises what jinja does, and TypeError."""
         if not isinstance(text, str):  # jinja would take the text of anything
-            raise TypeError(f"found {type(text).__name__}, expected a text")
+            raise TypeError(f"found {type(text).__name__}, expected a string")
         sandbox = TemplateSandbox()
         tree = sandbox.parse(text)
         takes_tools = "tools" in meta.find_undeclared_variables(tree)

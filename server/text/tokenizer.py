@@ -78,7 +78,7 @@ class Tokenizer:
         add_generation_prompt: end where the assistant speaks. Raises InvalidRequestError.
         """
         if self._template is None:
-            message = "This model has no chat template: use /v1/completions."
+            message = "This model has no chat template; use /v1/completions."
             raise InvalidRequestError(message, param="messages", code="no_chat_template")
         return self._template.render(messages, tools, add_generation_prompt=add_generation_prompt)
 
@@ -91,7 +91,7 @@ def tokenizer_path(folder: Path) -> Path:
     """Where a checkpoint's tokenizer is. Raises CheckpointError if there is none."""
     path = folder / TOKENIZER
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file, but a tokenizer is needed to serve text")
+        raise CheckpointError(f"{path}: no such file; a tokenizer is required to serve text")
     return path
 
 
@@ -101,7 +101,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text())
     except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON: {error}") from None
+        raise CheckpointError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: expected an object, found {type(config).__name__}")
     return config

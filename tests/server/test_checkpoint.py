@@ -52,9 +52,12 @@ def test_a_hub_id_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (RepositoryNotFoundError("404", response=RESPONSE), "no such model on the hub"),
+        (
+            RepositoryNotFoundError("404", response=RESPONSE),
+            "no such model on the Hugging Face hub",
+        ),
         (GatedRepoError("403", response=RESPONSE), "access is restricted"),
-        (LocalEntryNotFoundError("offline"), "the hub cannot be reached"),
+        (LocalEntryNotFoundError("offline"), "the Hugging Face hub cannot be reached"),
         (HfHubHTTPError("500\nServer Error", response=RESPONSE), "download failed: 500 Server"),
         (OSError(28, "No space left on device"), "No space left on device"),
     ],

@@ -73,5 +73,7 @@ def _from_unpacked(checkpoint: Checkpoint, name: str, stored: Tensor) -> Tensor:
     weights = stored.round().clamp(-1, 1)
     if not torch.equal(weights, stored):
         found = stored[weights != stored][0].item()
-        raise checkpoint.error(name, f"weight {found}", "weights -1, 0, 1, as there is a scale")
+        raise checkpoint.error(
+            name, f"weight {found}", "weights -1, 0 or 1, because there is a scale"
+        )
     return weights.to(torch.int8)
