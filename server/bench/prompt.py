@@ -127,11 +127,11 @@ _WORDS: Final = [
     "year",
 ]
 _TRIES: Final = 3
-_FIRST_NUMBERS: Final = (100_000, 900_000)  # all with six digits, so that they take equally many tokens
+_FIRST_NUMBERS: Final = (100_000, 900_000)  # six digits each, so equally many tokens
 
 
 class PromptWriter:
-    """Writes prompts of ``num_words`` words: first a number that never repeats, then random words."""
+    """Writes prompts of ``num_words`` words: a number that never repeats, then random words."""
 
     def __init__(self, num_words: int = 1, random: Random | None = None) -> None:
         self.num_words = num_words
@@ -148,8 +148,8 @@ class PromptWriter:
     ) -> int | None:
         """Choose the number of words so that a prompt has about ``num_tokens`` tokens.
 
-        Returns the number of tokens of such a prompt as counted by the server. Returns None if the
-        server does not report it; then a word is assumed to be a token.
+        Returns how many tokens the server counts in such a prompt. Returns None if the server does
+        not report it; then a word is assumed to be a token.
         """
         self.num_words = 1
         shortest = await self._count_tokens(client, endpoint)

@@ -25,7 +25,7 @@ class Metrics:
         self.http = HttpMetrics(registry)
         self.rejections = Counter(
             "sterna:rejections",
-            "Sequences refused at the door, by why: n choices count n.",
+            "Sequences refused on arrival, by reason. Each of n choices counts.",
             ["reason"],
             registry=registry,
         )

@@ -18,7 +18,9 @@ class HealthCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The gauge."""
-        yield gauge("sterna:ready", "1 while requests can be served, else 0.", self._is_ready())
+        yield gauge(
+            "sterna:ready", "1 while requests can be served, otherwise 0.", self._is_ready()
+        )
 
     def _is_ready(self) -> bool:
         try:

@@ -20,26 +20,26 @@ class HttpMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "sterna:http_requests",
-            "HTTP responses by method, route and status; 499: the client left before.",
+            "HTTP responses by method, route and status. 499: the client disconnected first.",
             ["method", "route", "status"],
             registry=registry,
         )
         self._grouped = Counter(
             "http_requests",
-            "HTTP responses by method, route and class of status, without probes.",
+            "HTTP responses by method, route and class of status, without health checks.",
             ["handler", "method", "status"],
             registry=registry,
         )
         self._seconds = Histogram(
             "http_request_duration_seconds",
-            "From a request to the end of its response.",
+            "Time from a request to the end of its response, in seconds.",
             ["handler", "method"],
             buckets=DURATION_SECONDS,
             registry=registry,
         )
         self._fine_seconds = Histogram(
             "http_request_duration_highr_seconds",
-            "The same over all routes, in finer buckets.",
+            "Time to the end of a response over all routes, in finer buckets.",
             buckets=FINE_DURATION_SECONDS,
             registry=registry,
         )

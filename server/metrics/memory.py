@@ -19,7 +19,9 @@ class MemoryCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The gauge."""
-        family = GaugeMetricFamily("sterna:memory_bytes", "Memory by kind.", labels=["kind"])
+        family = GaugeMetricFamily(
+            "sterna:memory_bytes", "Memory by kind; kinds overlap.", labels=["kind"]
+        )
         for kind, num_bytes in (self._engine_bytes() | _process_bytes()).items():
             if num_bytes is not None:
                 family.add_metric([kind], num_bytes)

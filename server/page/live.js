@@ -35,7 +35,7 @@ const CARDS = [
     waiting: now.sum("vllm:num_requests_waiting"),
   }]],
   ["Time to first token", seconds, (_now, _recent, longer) => [latencies(longer, "vllm:time_to_first_token_seconds")]],
-  ["Time between tokens", seconds, (_now, _recent, longer) => [latencies(longer, "vllm:inter_token_latency_seconds")]],
+  ["Between tokens", seconds, (_now, _recent, longer) => [latencies(longer, "vllm:inter_token_latency_seconds")]],
   ["KV cache", percent, (now, _, longer) => [{
     used: now.sum("vllm:kv_cache_usage_perc"),
     "prefix hits": longer.growth("vllm:prefix_cache_hits_total") / longer.growth("vllm:prefix_cache_queries_total"),
