@@ -157,6 +157,10 @@ class Settings(BaseModel):
     backend: Literal["native", "reference"] = Field(
         "native", description="compute backend: native, or reference (slow, for checking)"
     )
+    device: str = Field(
+        "cpu",
+        description="PyTorch device of the reference backend, such as cpu, cuda or cuda:1",
+    )
     cache_dir: Path = Field(
         default_factory=_default_cache_dir,
         description="folder for packed weights; if unset, sterna in $XDG_CACHE_HOME or ~/.cache",

@@ -22,6 +22,7 @@ ENERGY_SETTINGS = ("powercap_dir", "zeusd", "tdp_watts", "idle_watts")
 ENGINE_SETTINGS = ("threads", "kv_dtype", "head", *ENERGY_SETTINGS)  # options of ``bench model``
 FIXED = {  # what the measured batches need; the environment cannot change it
     "backend": "native",
+    "device": "cpu",
     "kv_cache_tokens": 8192,
     "max_batch_requests": 64,
     "max_context_tokens": None,

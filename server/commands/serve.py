@@ -131,6 +131,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         head=settings.head,
         num_threads=settings.threads,
         backend=settings.backend,
+        device=settings.device,
         cache_dir=settings.cache_dir,
         powercap_dir=settings.powercap_dir,
         zeusd=settings.zeusd,

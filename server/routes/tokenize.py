@@ -1,7 +1,7 @@
 """``/tokenize`` and ``/detokenize``: texts and the model's tokens, without the model.
 
 Each takes a place in the queue: to read a text is work, too. Of the context's size they know
-nothing: how much too long a text is must be told.
+nothing: how much the result of * is too long is must be told.
 """
 
 import asyncio
