@@ -12,7 +12,8 @@ from sterna.server import checkpoint
 from sterna.server.bench.http import HttpPlan, bench_http
 from sterna.server.bench.report import Objective
 from sterna.server.commands.progress import progress_bar
-from sterna.server.commands.serve import add_option, engine_config, help_text
+from sterna.server.commands.serve import add_option, help_text
+from sterna.server.engine_config import engine_config
 from sterna.server.settings import Settings
 
 Figures = Mapping[str, Any]

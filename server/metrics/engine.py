@@ -46,8 +46,16 @@ class EngineCollector(Collector):
 
     def _counters(self, stats: EngineStats) -> Iterator[Metric]:
         for name, text, value in (
-            ("prefix_cache_queries", "Prompt tokens looked up.", stats.prefix_tokens_asked),
-            ("prefix_cache_hits", "Prompt tokens found in the cache.", stats.prefix_tokens_hit),
+            (
+                "prefix_cache_queries",
+                "Prompt tokens looked up.",
+                stats.prefix_tokens_asked,
+            ),
+            (
+                "prefix_cache_hits",
+                "Prompt tokens found in the cache.",
+                stats.prefix_tokens_hit,
+            ),
             ("num_preemptions", "Preemptions of sequences.", stats.num_preemptions),
         ):
             yield counter(f"vllm:{name}", text, value, self._labels)
