@@ -15,7 +15,7 @@ from sterna.server.settings import with_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand. Returns the exit code: 2 for what the user can mend."""
+    """Run one subcommand. Returns the exit code: 2 for mistakes of the user."""
     parsed = _parser().parse_args(arguments)
     try:
         code: int = parsed.run(parsed)

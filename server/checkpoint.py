@@ -1,4 +1,4 @@
-"""MODEL, whatever form it was given in -> a local checkpoint folder, and a name for it."""
+"""Finds MODEL (built-in, folder or Hugging Face id) and a name for it."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ FILES = ["*.json", "*.safetensors", "*.jinja"]  # of a repository; the rest is n
 
 
 def check(settings: Settings) -> None:
-    """Raise CheckpointError if the model is not to be found, or is none that can be served.
+    """Raise CheckpointError if the model cannot be found or is not supported.
 
     Reads config.json, and looks for a tokenizer; of a hub id, downloads these two and no more.
     """
@@ -38,7 +38,7 @@ def check(settings: Settings) -> None:
 
 
 def resolve(settings: Settings) -> Settings:
-    """The same settings with the model as a folder, and at least one name to serve it under.
+    """Return the settings with the model as a folder, and at least one name for it.
 
     May download, with a progress bar; HF_HOME is respected. Raises CheckpointError.
     """
@@ -71,7 +71,7 @@ def _builtin() -> Path:
 
 
 def _download_beside(name: str, model: str) -> Path:
-    """Fetch one file of a repository; the folder that it is in."""
+    """Download one file of a repository. Returns its folder."""
     return Path(hf_hub_download(model, name)).parent
 
 

@@ -1,4 +1,4 @@
-"""Every exception -> what a client gets: status, headers, and a body in the dialect of its path."""
+"""Converts exceptions to answers: status, headers, and a body in the dialect of the path."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ UNREADABLE = "There was an error parsing the body"  # FastAPI, of any error but 
 
 
 def as_api_error(error: Exception) -> ApiError:
-    """Find the answer to an exception; what is not known becomes a 500 that tells no details."""
+    """Convert an exception; an unknown one becomes a 500 without details."""
     match error:
         case ApiError():
             return error
@@ -51,14 +51,14 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def render(error: ApiError, scope: Scope) -> Response:
-    """The error as a response to the request of this scope, in the dialect of its path."""
+    """Return the error as a response, in the dialect of the request's path."""
     request_id = scope.get("state", {}).get("request_id")
     body = dialect_of(scope["path"]).error_body(error, request_id)
     return Response(body, error.status, error.headers, media_type="application/json")
 
 
 async def handle(request: Request, error: Exception) -> Response:
-    """Exception handler of the app, for all the types of ``install``."""
+    """Handle an exception of the types in ``install``."""
     answer = as_api_error(error)
     if answer.status >= 500:
         _log.warning("%d: %s", answer.status, answer.message)
@@ -66,7 +66,7 @@ async def handle(request: Request, error: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Render every error that is raised on purpose; the middleware catches the others."""
+    """Install the handler for all expected errors; the middleware catches the others."""
     for kind in (ApiError, EngineError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
 

@@ -108,7 +108,7 @@ Form = JsonSchema | Regex | Choice
 
 
 class ConstraintSpec(Protocol):
-    """What an answer is held to: one of these kinds, or calls of tools (``tool_grammar``)."""
+    """The form of an answer: one of these, or calls of tools (``server/tools/grammar.py``)."""
 
     def text(self) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""

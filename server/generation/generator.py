@@ -1,8 +1,8 @@
-"""Prompts -> one stream of text deltas: the same for streamed and for whole responses.
+"""Generates a stream of text deltas from prompts, for streamed and for whole responses.
 
-The stream owns its sequences: however it ends, whoever closes it, its ``finally`` cancels what
-still runs, and the engine forgets it within a step. It never waits for its reader: what was
-generated meanwhile is merged into one delta per sequence.
+The stream owns its sequences: however it ends, its ``finally`` cancels those that still run, and
+the engine drops them within a step. It never waits for its reader: text generated meanwhile is
+merged into one delta per sequence.
 """
 
 import asyncio
@@ -38,18 +38,18 @@ class TextGenerator:
         self._end_error: Exception | None = None
 
     def end_all(self, error: Exception) -> None:
-        """Let every stream end with an error, also those whose prompts are still being encoded.
+        """End every stream with an error, including those whose prompts are still being encoded.
 
-        What an open one had to say is still said.
+        Text that is already generated is still delivered.
         """
         self._end_error = error
         for outbox in self._outboxes:
             outbox.fail(error)
 
     async def stream(self, job: GenerationJob) -> AsyncGenerator[TextDelta]:
-        """Deltas of all sequences as they come, until each has finished.
+        """Yield the deltas of all sequences as they come, until each has finished.
 
-        Raises what stopped any of them; the others end with it.
+        Raises the error of the first sequence that fails; the others end with it.
         """
         outbox, record = Outbox(job.num_sequences), current_record.get() or RequestRecord()
         record.begin(job)
@@ -81,7 +81,7 @@ class TextGenerator:
 
     @contextmanager
     def _limited(self, outbox: "Outbox", job: GenerationJob) -> Iterator[None]:
-        """Have the stream end at its time limit, or when all are told to."""
+        """End the stream at its time limit, or when all streams are ended."""
         timer = None
         if self._timeout_seconds is not None:
             left = self._timeout_seconds - (monotonic() - job.arrived_at)
@@ -128,7 +128,7 @@ class TextGenerator:
 
 
 class Outbox:
-    """What sequences have to say and the reader has not taken: at most one delta for each."""
+    """Deltas that the reader has not taken yet: at most one per sequence."""
 
     def __init__(self, num_sequences: int) -> None:
         self._num_open = num_sequences
@@ -137,18 +137,18 @@ class Outbox:
         self._filled = asyncio.Event()
 
     def put(self, delta: TextDelta) -> None:
-        """Add to what the sequence has said."""
+        """Add a delta to those of its sequence."""
         earlier = self._deltas.get(delta.index)
         self._deltas[delta.index] = earlier.merge(delta) if earlier else delta
         self._filled.set()
 
     def fail(self, error: Exception) -> None:
-        """Let the reader's next ``take`` raise, once all deltas are taken."""
+        """Make ``take`` raise an error once all deltas are taken."""
         self._error = self._error or error
         self._filled.set()
 
     async def take(self) -> list[TextDelta]:
-        """Wait for deltas. Empty when every sequence has said its last."""
+        """Wait for deltas. Returns an empty list when every sequence has finished."""
         if not self._num_open:
             return []
         await self._filled.wait()

@@ -1,4 +1,4 @@
-"""Joules: measured ones by domain and source, and apart from them those of the arithmetic model."""
+"""Energy metrics: measured joules by domain and source and, separately, modelled ones."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from sterna.engine import ArithmeticModel, AsyncEngine, EnergyReport
 
 
 class EnergyCollector(Collector):
-    """Reads the meter's report. What nothing measures has no series; the info says why."""
+    """Exports the meter's report. Nothing measured means no series; the info metric says why."""
 
     def __init__(self, engine: AsyncEngine, arithmetic: ArithmeticModel) -> None:
         self._energy = engine.energy

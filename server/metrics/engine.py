@@ -1,4 +1,4 @@
-"""The engine's own numbers, read when Prometheus asks."""
+"""Metrics of the engine, read at each scrape."""
 
 from collections.abc import Iterator
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Whether the server takes requests, judged when Prometheus asks."""
+"""Readiness as a metric, checked at each scrape."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from sterna.server.metrics.families import gauge
 
 
 class HealthCollector(Collector):
-    """One gauge, which says what ``/health/ready`` would."""
+    """Exports one gauge with the result of ``/health/ready``."""
 
     def __init__(self, health: Health) -> None:
         self._health = health

@@ -1,6 +1,6 @@
-"""HTTP responses, by exact status and as vLLM has prometheus_fastapi_instrumentator count them.
+"""Metrics of HTTP responses: by exact status, and as prometheus_fastapi_instrumentator in vLLM.
 
-Its sizes of requests and responses are left out: it takes them from a header that streams lack.
+Its sizes of requests and responses are left out, because streams lack the header they need.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -15,7 +15,7 @@ FINE_DURATION_SECONDS = (
 
 
 class HttpMetrics:
-    """Counts responses, and how long they took up to their last byte."""
+    """Counts responses and the time up to their last byte."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
@@ -45,7 +45,7 @@ class HttpMetrics:
         )
 
     def count(self, method: str, route: str, status: int | None, seconds: float) -> None:
-        """Count a response; status None: it was never begun."""
+        """Count a response; status is None if it never began."""
         method = method if method in METHODS else "other"  # clients can make up any number
         self._requests.labels(method, route, str(status or "none")).inc()
         if not route.startswith(PROBES):

@@ -1,8 +1,8 @@
-"""What sequences report: tokens, times, how they ended. All families are vLLM's.
+"""Metrics of sequences: tokens, times and outcomes. All are vLLM's.
 
-Of the intervals, time to first token and end to end start when the HTTP request arrives; the
-others lie between events in the engine: queued, first in a batch, first token, last token.
-Families named ``request_*`` have one observation for each sequence that finished (stop, length).
+Time to first token and end-to-end latency start when the HTTP request arrives; the other times
+lie between events in the engine: queued, first scheduled, first token, last token.
+``request_*`` histograms have one observation per sequence that finished (stop, length).
 """
 
 from prometheus_client import Histogram
@@ -21,7 +21,7 @@ PROMPT_SOURCES = ("local_compute", "local_cache_hit")
 
 
 class RequestCounters:
-    """What only grows."""
+    """Counters."""
 
     def __init__(self, families: Families) -> None:
         counter, counters = families.counter, families.counters
@@ -97,7 +97,7 @@ class RequestSizes:
 
 
 class RequestMetrics:
-    """All of them; ``PromptMeter`` and ``SequenceMeter`` fill them."""
+    """All metrics of sequences; ``PromptMeter`` and ``SequenceMeter`` update them."""
 
     def __init__(self, families: Families, max_context_tokens: int) -> None:
         self.counters = RequestCounters(families)

@@ -1,7 +1,7 @@
-"""``/tokenize`` and ``/detokenize``: texts and the model's tokens, without the model.
+"""``/tokenize`` and ``/detokenize``: convert between text and tokens.
 
-Each takes a place in the queue: to read a text is work, too. Of the context's size they know
-nothing: how much the result of * is too long is must be told.
+Each takes a place in the queue, because encoding a text is work. The text may be longer than the
+context, so that clients can find out by how much it is too long.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def tokenize(
     body: Annotated[TokenizeRequest, checked(TokenizeRequest)],
     responder: ResponderDep,
 ) -> Response:
-    """The tokens of a text, or of a conversation as the chat template writes it."""
+    """Return the tokens of a text, or of a conversation rendered with the chat template."""
     model = responder.admit(body.model)
     content = await asyncio.to_thread(_tokenize, model, body)
     return Response(content, media_type="application/json")
@@ -40,7 +40,7 @@ async def detokenize(
     body: Annotated[DetokenizeRequest, checked(DetokenizeRequest)],
     responder: ResponderDep,
 ) -> Response:
-    """The text of tokens."""
+    """Return the text of tokens."""
     model = responder.admit(body.model)
     model.encoder.check_token_ids(body.tokens, "tokens")
     content = await asyncio.to_thread(_detokenize, model, body)

@@ -1,4 +1,4 @@
-"""Wire types of ``/v1/chat/completions``."""
+"""JSON types of ``/v1/chat/completions``."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal
@@ -67,19 +67,19 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
         return value
 
     def tool_use(self) -> ToolUse:
-        """What the model is shown and may call, and the form of an answer that has no calls."""
+        """Return the tools shown and allowed, and the form of an answer without calls."""
         use = super().tool_use()
         form, _ = self.constraint() or (None, None)
         return replace(use, form=form) if isinstance(form, Form) and not use.must_call else use
 
     @property
     def token_limit(self) -> int | None:
-        """Tokens that each answer may have; None: what the context leaves."""
+        """Maximum length of each answer; None if only the context limits it."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
     def num_logprobs(self) -> int | None:
-        """Alternatives to list for each token; None: no logprobs at all."""
+        """Number of alternatives for each token; None for no logprobs."""
         return (self.top_logprobs or 0) if self.logprobs else None
 
 
@@ -111,7 +111,7 @@ class Choice(BaseModel):
 
 
 class ChatCompletion(BaseModel):
-    """The answer in one piece."""
+    """The whole answer, without streaming."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -125,7 +125,7 @@ class ChatCompletion(BaseModel):
 
 
 class RoleDelta(BaseModel):
-    """Who speaks: the first chunk of each answer."""
+    """The role: the first chunk of each answer."""
 
     role: Literal["assistant"] = "assistant"
     content: None = None
@@ -138,7 +138,7 @@ class ContentDelta(BaseModel):
 
 
 class CallBegin(ToolCall):
-    """A new call, with arguments that are empty so far."""
+    """The beginning of a call, with empty arguments."""
 
     index: int  # of the call in the answer
 
@@ -150,27 +150,27 @@ class ArgumentsDelta(BaseModel):
 
 
 class CallPiece(BaseModel):
-    """What a call has gained."""
+    """More of a call's arguments."""
 
     index: int
     function: ArgumentsDelta
 
 
 class CallsDelta(BaseModel):
-    """A call's beginning, or more of it."""
+    """The beginning of a call, or more of its arguments."""
 
     tool_calls: list[CallBegin | CallPiece]
 
 
 class EndDelta(BaseModel):
-    """Nothing to append: an answer with calls ends."""
+    """The end of an answer with calls."""
 
 
 Delta = RoleDelta | ContentDelta | CallsDelta | EndDelta
 
 
 class ChunkChoice(BaseModel):
-    """A chunk's part of one answer."""
+    """The part of one answer in a chunk."""
 
     index: int
     delta: Delta
@@ -181,7 +181,7 @@ class ChunkChoice(BaseModel):
 
 
 class ChatCompletionChunk(BaseModel):
-    """One event of a stream; all events of a stream have one id."""
+    """One event of a stream; all its events have the same id."""
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"

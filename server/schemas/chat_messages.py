@@ -1,4 +1,4 @@
-"""Wire types of the turns of a conversation, and which turn may follow which."""
+"""JSON types of the messages of a conversation, and their order."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sterna.server.schemas.body import Body, Items, Neutral, Text
 
 
 class TextPart(Body):
-    """A piece of a message; only text is supported."""
+    """Part of a message; only text is supported."""
 
     type: Literal["text"]
     text: Text
@@ -46,14 +46,14 @@ Content = Annotated[
 
 
 class EarlierFunction(Body):
-    """What was called in an earlier turn."""
+    """The function called in an earlier turn."""
 
     name: Text
     arguments: Annotated[Text, AfterValidator(_check_arguments)]
 
 
 class EarlierCall(Body):
-    """A call of an earlier turn, as the client got it."""
+    """A call of an earlier turn, as returned to the client."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"index"})  # of a stream: some clients keep it
 
@@ -63,7 +63,7 @@ class EarlierCall(Body):
     function: EarlierFunction
 
     def for_template(self) -> dict[str, Any]:
-        """The call as a chat template expects it: arguments as an object."""
+        """Return the call as a chat template expects it, with arguments as an object."""
         arguments = json.loads(self.function.arguments)
         function = {"name": self.function.name, "arguments": arguments}
         return {"id": self.id, "type": "function", "function": function}
@@ -74,7 +74,7 @@ Parts = list[TextPart] | None
 
 
 class Message(Body):
-    """One turn of the conversation. A developer is treated as the system."""
+    """One message of the conversation. The role developer is treated as system."""
 
     neutral: ClassVar[Neutral] = {  # a client sends back the assistant's message as it got it
         "refusal": (),
@@ -113,11 +113,11 @@ class Message(Body):
 
     @property
     def call_ids(self) -> list[str]:
-        """Ids of the calls, none if the message has none."""
+        """Ids of the message's calls."""
         return [call.id for call in self.tool_calls or ()]
 
     def for_template(self) -> dict[str, Any]:
-        """The message as a chat template expects it, with its parts joined."""
+        """Return the message as a chat template expects it, with its parts joined."""
         message: dict[str, Any] = {
             "role": "system" if self.role == "developer" else self.role,
             "content": "".join(part.text for part in self.content or ()),
@@ -132,7 +132,7 @@ class Message(Body):
 
 
 def check_sequence(messages: Sequence[Message]) -> list[Message]:
-    """Each call is answered, once, right after the turn that made it; nothing else is.
+    """Check that each call is answered exactly once, directly after the message that made it.
 
     Raises ValueError that names the message.
     """
@@ -163,7 +163,7 @@ Messages = Annotated[Items[Message], Field(min_length=1), AfterValidator(check_s
 
 
 def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """All turns as a chat template expects them; a tool's answer has the name of the tool."""
+    """Return all messages as a chat template expects them; results get the name of their tool."""
     names: dict[str, str] = {}
     rendered = []
     for message in messages:

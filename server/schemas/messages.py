@@ -1,4 +1,4 @@
-"""Wire types of what is sent to ``/v1/messages``, in the form of Anthropic."""
+"""JSON types of requests to ``/v1/messages``, in Anthropic's form."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -32,7 +32,7 @@ from sterna.server.schemas.tools import (
 
 
 class Turn(Body):
-    """What one side has said. The system may also speak between turns."""
+    """One message. The system may also speak between messages."""
 
     role: Literal["user", "assistant", "system"]
     content: Annotated[
@@ -63,12 +63,12 @@ class Turn(Body):
 
     @property
     def results(self) -> list[ToolResultBlock]:
-        """What the calls of the turn before gave."""
+        """The results of the previous message's calls."""
         return [block for block in self.content if isinstance(block, ToolResultBlock)]
 
 
 def check_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Each call has its result in the very next turn. Raises ValueError that names the turn."""
+    """Check that each call has its result in the next message. Raises ValueError that names it."""
     expected: list[str] = []
     for position, turn in enumerate(turns):
         if sorted(result.tool_use_id for result in turn.results) != sorted(expected):
@@ -87,7 +87,7 @@ def check_turns(turns: Sequence[Turn]) -> list[Turn]:
 
 
 class InputTool(Body):
-    """A tool of the client's own, the only type there is."""
+    """A tool of the client, the only supported type."""
 
     inert: ClassVar[frozenset[str]] = frozenset(
         {"cache_control", "eager_input_streaming", "strict"}
@@ -108,7 +108,7 @@ class InputTool(Body):
 
 
 class Choice(Body):
-    """Whether to call, and what."""
+    """Whether to call a tool, and which."""
 
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None

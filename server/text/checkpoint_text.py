@@ -56,8 +56,7 @@ class FolderText:
         """Raise CheckpointError unless there is a tokenizer. Does not read it."""
         if not Path(self.place_of("tokenizer")).is_file():
             raise CheckpointError(
-                f"{self.place_of('tokenizer')}: no such file; "
-                "a tokenizer is required to serve text"
+                f"{self.place_of('tokenizer')}: no such file; a tokenizer is required to serve text"
             )
 
     def tokenizer_json(self) -> str:

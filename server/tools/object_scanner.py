@@ -1,8 +1,8 @@
-"""Where a JSON object ends that comes in pieces, as the arguments of a call do."""
+"""Finds the end of a JSON object that comes in pieces, such as a call's arguments."""
 
 
 class ObjectScanner:
-    """Finds the end of a JSON object, which comes in pieces and is known to be well formed."""
+    """Finds the end of a valid JSON object that comes in pieces."""
 
     def __init__(self) -> None:
         self.is_complete = False
@@ -11,7 +11,7 @@ class ObjectScanner:
         self._is_escaped = False
 
     def take(self, text: str) -> int:
-        """How many of these characters still belong to the object."""
+        """Return how many of these characters belong to the object."""
         for position, character in enumerate(text):
             self._read(character)
             if self.is_complete:
