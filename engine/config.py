@@ -1,4 +1,4 @@
-"""Settings of the engine, checked once when they are made. Reads no environment."""
+"""Settings of the engine, checked at creation. Does not read the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ HEAD_TYPES: tuple[str, ...] = get_args(HeadType)
 class EngineConfig:
     """What to serve, and with how much memory and how many threads.
 
-    Raises ConfigError when a value makes no sense.
+    Raises ConfigError for an invalid value.
     """
 
     model_path: Path  # a checkpoint folder in Hugging Face form

@@ -1,11 +1,11 @@
-"""What is known once the engine has loaded, and does not change after."""
+"""Facts about a loaded engine, which do not change."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """The model, as far as a caller needs to know it."""
+    """Facts about the model for callers."""
 
     vocab_size: int
     max_context_tokens: int  # prompt + output that one request may have, as served here
@@ -15,7 +15,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What the engine occupies of the machine. None: not known."""
+    """Memory and kernels of the engine. None means unknown."""
 
     weight_bytes: int  # as served: the ternary matrices packed, embedding, head, norms
     kv_cache_bytes: int

@@ -1,4 +1,4 @@
-"""From settings to an engine that can step: weights, cache, recorded network, scheduler."""
+"""Loads an engine from settings: weights, cache, recorded network, scheduler."""
 
 import logging
 import tempfile
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedEngine:
-    """What loading makes: the core to step, and the parts that it stands on."""
+    """The result of loading: the core and its parts."""
 
     core: EngineCore
     model: ModelInfo

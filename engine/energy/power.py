@@ -1,4 +1,4 @@
-"""Watts: joules over a stretch of time that is long enough to divide by."""
+"""Power: joules divided by a long enough time."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping

@@ -1,4 +1,4 @@
-"""One source as the meter follows it: what it has grown by, and whether it can be believed."""
+"""Follows one source: its growth, and whether it can be trusted."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,7 +10,7 @@ PATIENCE_SECONDS: Final = 10.0  # of work: a counter that stands still for so lo
 
 
 class TrackState(StrEnum):
-    """How a source is doing."""
+    """State of a source."""
 
     WAITING = "waiting"  # it can be read, but has not moved yet
     MEASURING = "measuring"

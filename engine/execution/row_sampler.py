@@ -1,7 +1,7 @@
-"""One token from each row of logits, with all that a request may ask of it.
+"""Samples one token from each row of logits, as its request asks.
 
-Rows of plain requests go to the kernels as they are. What the others are told of the model's own
-distribution is computed from a copy of their rows, made before they are edited.
+Rows of plain requests go to the kernels unchanged. For the others, log-probabilities are computed
+from a copy of their rows before they are edited.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def _draw(program: Program, logits: Floats, requests: Sequence[Request]) -> list
 
 
 def _prepare(row: Row, request: Request) -> SampledToken | None:
-    """Edit a row of logits, or tell how its request ends without a token."""
+    """Edit a row of logits, or return how its request ends without a token."""
     if not np.isfinite(row).all() or _is_badly_scored(request):
         return SampledToken(None, 0.0)
     if request.params.max_tokens == 0:

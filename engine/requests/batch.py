@@ -1,6 +1,6 @@
-"""A step's work: the language that the scheduler and the model runner share.
+"""The work of a step: the shared language of scheduler and model runner.
 
-One of each is made for every token. So they are not frozen: that makes them thrice as slow to make.
+One of each is created per token. They are not frozen, which would make them three times slower.
 """
 
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class SampledToken:
 
     @property
     def result(self) -> int | FinishReason | None:
-        """What the scheduler is told: the token, or the end; None where no output is finite."""
+        """The token or the reason to end; None if no logit is finite."""
         if self.token_id is not None:
             return self.token_id
         is_finite = self.end is not FinishReason.ERROR or self.failure is not None
