@@ -22,9 +22,12 @@ from sterna.engine.constraints.guide import Guide
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
+from sterna.engine.energy.build import build_meter
 from sterna.engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
-from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.footprint import Footprint
 from sterna.engine.load import load_engine
+from sterna.engine.model_info import ModelInfo
+from sterna.engine.progress import Progress
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
 from sterna.engine.requests.request import EnergyShare, Request, SamplingParams
 from sterna.engine.streams import Streams
@@ -57,35 +60,34 @@ _Command = _Add | _Abort | _Stop
 class AsyncEngine:
     """Generates tokens for many requests at once.
 
-    Call ``load``, then ``start`` in a running event loop, ``generate``, and ``stop``.
+    Call ``load``, then ``start`` in a running event loop, ``generate``, and ``stop``. It starts
+    and ends the threads of the parts that it is given, too.
     """
 
     def __init__(
-        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting | None = None
+        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting, masks: MaskPool
     ) -> None:
         self._core = core
-        self._energy = energy or EnergyAccounting()
+        self._energy = energy
         self._model = model
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
         self._streams = Streams()
-        self._masks = MaskPool()
+        self._masks = masks
         self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_reason: str | None = None
         self._last_progress: float | None = None  # monotonic seconds; None when idle
 
     @classmethod
-    def load(
-        cls, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-    ) -> Self:
+    def load(cls, config: EngineConfig, progress: Progress | None = None) -> Self:
         """Load the weights and build the model; blocks.
 
         ``progress`` is called with what is being done, the amount done, and the total.
         Raises CheckpointError, ConfigError.
         """
-        loaded = load_engine(config, progress)
-        return cls(loaded.core, loaded.model, loaded.energy)
+        loaded = load_engine(config, build_meter(config), progress)
+        return cls(loaded.core, loaded.model, loaded.energy, MaskPool())
 
     @property
     def model(self) -> ModelInfo:

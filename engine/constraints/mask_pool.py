@@ -1,6 +1,7 @@
-"""Threads for the masks of constraints. One that hangs is abandoned, and delays others only once.
+"""Threads for the masks of constraints.
 
-Unlike those of ``concurrent.futures``, these threads never keep the process from ending.
+One that hangs is abandoned, so it delays others at most once. Unlike those of
+``concurrent.futures``, these threads never keep the process from ending.
 """
 
 from collections.abc import Callable
@@ -79,9 +80,9 @@ class MaskPool:
             for job in tuple(self._running):
                 self._running[job] -= 1
                 if not self._running[job]:
-                    self._leave_behind(job)
+                    self._abandon(job)
 
-    def _leave_behind(self, job: Job) -> None:
+    def _abandon(self, job: Job) -> None:
         del self._running[job]
         seconds = self._poll_seconds * self._max_polls
         job.set_result(ConstraintError(f"one step took more than {seconds:g} seconds"))

@@ -1,22 +1,22 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until stopped."""
 
 import gc
-from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from fastapi import FastAPI
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from sterna.server import checkpoint, logs
 from sterna.server.app import create_app
+from sterna.server.commands.options import add_option, help_text
 from sterna.server.commands.progress import progress_bar
 from sterna.server.commands.signals import ended_by_sigterm
 from sterna.server.http import auth
 from sterna.server.http.listener import Server, check_address, check_tls
 from sterna.server.http.loading import answered_while_loading
 from sterna.server.served_model import ServedModel
-from sterna.server.settings import Settings, metavar, option, variable
+from sterna.server.settings import Settings
 
 FIRST_GROUP = "model"
 GROUPS = {  # titles in the help, keyed by the first setting of each group
@@ -38,8 +38,8 @@ Every setting is also an environment variable, shown in brackets; an option over
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add an option for every setting, in the order and the groups of the settings."""
+    parser.set_defaults(run=run)
     parser.usage = "%(prog)s [OPTIONS] [MODEL]"
-    parser.description = "Serve a model over the OpenAI API."
     parser.epilog = EPILOG
     group = parser.add_argument_group(FIRST_GROUP)
     for name in Settings.model_fields:
@@ -49,20 +49,6 @@ def add_arguments(parser: ArgumentParser) -> None:
             group.add_argument(name, nargs="?", metavar="MODEL", help=help_text(name))
         else:
             add_option(group, name)
-
-
-def add_option(parser: ArgumentParser | _ArgumentGroup, name: str) -> None:
-    """Add the option of one setting; ``Settings`` checks the value."""
-    parser.add_argument(option(name), metavar=metavar(name), help=help_text(name))
-
-
-def help_text(name: str) -> str:
-    """Return the description of a setting, with its default and its variable."""
-    field = Settings.model_fields[name]
-    default = "" if field.default in (None, ()) or field.default_factory else field.default
-    default = str(default).lower() if isinstance(default, bool) else default
-    shown = f" (default: {default})" if default != "" else ""
-    return f"{field.description}{shown} [{variable(name)}]"
 
 
 def run(arguments: Namespace) -> int:
@@ -105,6 +91,6 @@ def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
     May download the model; shows progress on a terminal. Raises CheckpointError, ConfigError.
     """
     settings = checkpoint.resolve(settings)
-    with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
+    with progress_bar(" layers") as progress:
         model = ServedModel.load(settings, progress)
     return create_app(settings, model), settings

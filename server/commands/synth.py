@@ -21,6 +21,7 @@ examples:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the options of the command."""
+    parser.set_defaults(run=run)
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
     parser.add_argument(

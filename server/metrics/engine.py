@@ -90,11 +90,11 @@ class EngineCollector(Collector):
             "engine": ENGINE,
         }
         yield gauge("vllm:cache_config_info", "Configuration of the KV cache.", 1, cache)
-        facts = {
+        labels = {
             "model": self._model_name,
             "isa": footprint.isa,
             "threads": str(footprint.num_threads),
             "backend": footprint.backend,
             "version": version("sterna"),
         }
-        yield InfoMetricFamily("sterna:engine", "Model, kernels and version in use.", facts)
+        yield InfoMetricFamily("sterna:engine", "Model, kernels and version in use.", labels)

@@ -6,8 +6,6 @@ bias, and never below -9999.
 
 from pydantic import BaseModel
 
-MAX_LOGPROBS = 20
-
 
 class TopLogprob(BaseModel):
     """An alternative at the position of a token."""

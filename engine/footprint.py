@@ -1,16 +1,6 @@
-"""Facts about a loaded engine, which do not change."""
+"""What a loaded engine occupies of the machine."""
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """Facts about the model for callers."""
-
-    vocab_size: int
-    max_context_tokens: int  # prompt + output that one request may have, as served here
-    eos_token_ids: frozenset[int]
-    num_parameters: int
 
 
 @dataclass(frozen=True, slots=True)
