@@ -5,8 +5,7 @@ from pathlib import Path
 
 from sterna.engine import CheckpointError, read_model_config
 from sterna.server.settings import Settings
-from sterna.server.text.checkpoint_text import FILES as TEXT_FILES
-from sterna.server.text.checkpoint_text import FolderText
+from sterna.server.text.checkpoint_text import TOKENIZER_FILE, FolderText
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"
@@ -21,7 +20,7 @@ def check(settings: Settings) -> None:
     """
     folder, _ = _locate(settings.model, CONFIG)
     read_model_config(folder)
-    folder, _ = _locate(settings.model, TEXT_FILES["tokenizer"])
+    folder, _ = _locate(settings.model, TOKENIZER_FILE)
     FolderText(folder).check()
 
 

@@ -17,7 +17,7 @@ CHOICES: Final = (1, 2, 5, 10, 20)
 
 
 def one_two_five(limit: int) -> tuple[int, ...]:
-    """Return Return 1, 2, 5, 10, 20, 50 ... up to the limit."""
+    """Return 1, 2, 5, 10, 20, 50 ... up to the limit."""
     bounds: list[int] = []
     for power in count():
         for digit in (1, 2, 5):
