@@ -42,7 +42,7 @@ for number, _ in enumerate(sys.stdin):
     while request.finish_reason is None:
         loaded.core.step()
     seconds = time.perf_counter() - start
-    held_up = getattr(getattr(loaded.program, "_program", None), "num_held_up", 0)
+    held_up = getattr(loaded.program, "num_held_up", 0)
     print(seconds, held_up, flush=True)
 """
 
