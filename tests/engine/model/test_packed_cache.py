@@ -139,7 +139,7 @@ def test_killed_writer_leaves_nothing_that_is_served(file: Path) -> None:
     script = f"""
 import os, torch
 from pathlib import Path
-from engine.model.packed_cache import PackedCache
+from sterna.engine.model.packed_cache import PackedCache
 shapes = {SHAPES}
 def fill(store):
     store("codes", torch.zeros(3, 5, 64, dtype=torch.uint8))
