@@ -24,7 +24,7 @@ CPP_FILES := $(shell find engine/kernels/csrc -name "*.cpp" -o -name "*.h")
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray test-wheel soak check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray test-sanitizers test-wheel soak check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,11 @@ test-ray: $(VENV)/.native $(VENV)/.ray ## Try a Ray cluster of two replicas on t
 	  { echo "make test-ray needs iproute2, and a kernel that lets us make a network namespace" >&2; exit 1; }
 	unshare --map-root-user --net sh -c 'ip link set lo up && exec "$$@"' - \
 	  $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)
+
+# Their reports go to standard error while a test runs: nothing must hold it back.
+test-sanitizers: $(VENV)/.native $(VENV)/.dev ## Test the kernels for memory errors, undefined behaviour and data races (GCC)
+	scripts/with_sanitizers.sh address,undefined libasan.so $(BIN)/python -m pytest --capture=no tests/engine/kernels $(ARGS)
+	scripts/with_sanitizers.sh thread libtsan.so $(BIN)/python -m pytest --capture=no tests/engine/kernels $(ARGS)
 
 test-wheel: $(VENV)/.native $(VENV)/.dev ## Build the wheel, install it elsewhere, and serve (installs from the index)
 	$(BIN)/python -m pytest -m wheel tests/test_wheel.py $(ARGS)
