@@ -17,7 +17,7 @@ import numpy as np
 
 from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
 from sterna.server.constraints.grammars import Choice, ConstraintSpec, JsonSchema, Regex
-from sterna.server.constraints.matchers import CompiledGrammar, Vocabulary
+from sterna.server.constraints.matchers import CompiledGrammar, GrammarVocabulary
 
 VOCAB_SIZE = 128_256
 NUM_TEXTS, TEXT_TOKENS = 20, 100
@@ -49,13 +49,15 @@ def main() -> None:
         write_tokenizer(Path(folder), VOCAB_SIZE, 4096)
         path = Path(sys.argv[1] if len(sys.argv) > 1 else Path(folder) / "tokenizer.json")
         start = perf_counter()
-        vocabulary = Vocabulary.load(path, VOCAB_SIZE, {special_tokens(VOCAB_SIZE).end_of_turn})
+        vocabulary = GrammarVocabulary.load(
+            path.read_text(), VOCAB_SIZE, {special_tokens(VOCAB_SIZE).end_of_turn}
+        )
     print(json.dumps({"load_seconds": round(perf_counter() - start, 2)}))
     for name, spec in SPECS.items():
         print(json.dumps(measure(name, spec, vocabulary)))
 
 
-def measure(name: str, spec: ConstraintSpec, vocabulary: Vocabulary) -> dict[str, object]:
+def measure(name: str, spec: ConstraintSpec, vocabulary: GrammarVocabulary) -> dict[str, object]:
     """Compile it, then write some texts."""
     start = perf_counter()
     compiled = vocabulary.compile(spec.text())
@@ -73,7 +75,7 @@ def measure(name: str, spec: ConstraintSpec, vocabulary: Vocabulary) -> dict[str
 
 
 def mask_seconds(
-    compiled: CompiledGrammar, vocabulary: Vocabulary, random: Random
+    compiled: CompiledGrammar, vocabulary: GrammarVocabulary, random: Random
 ) -> Iterator[float]:
     """Seconds of each mask of one text, whose tokens are any that the mask allows."""
     mask = np.empty_like(vocabulary.known)

@@ -22,8 +22,10 @@ from tokenizers import Tokenizer
 
 from sterna.engine.config import KVDtype
 from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
-from sterna.engine.model.families.bitnet import attention_shape, record
-from sterna.engine.model.weights import ModelWeights, load_weights
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
+from sterna.engine.model.load import load_weights
+from sterna.engine.model.weights import ModelWeights
 from training import data
 from training.rows import Encoder
 
@@ -53,7 +55,7 @@ class Network:
         blocks = CONTEXT_TOKENS // CACHE_TOKENS
         shape = attention_shape(weights.config, CONTEXT_TOKENS, blocks, kv_dtype)
         self._program = NativeProgram(shape, 1, CONTEXT_TOKENS, CONTEXT_TOKENS, isa)
-        record(self._program, weights, head="bf16")  # whose logits are all exact
+        BitNet().record(self._program, weights, "bf16")  # whose logits are all exact
 
     def logits(self, token_ids: list[int]) -> Logits:
         """Return the logits after every token, [T, V]."""
@@ -64,7 +66,6 @@ class Network:
             slots=positions,
             block_tables=np.arange(CONTEXT_TOKENS // CACHE_TOKENS, dtype=np.int32)[None],
             query_starts=np.array([0, len(token_ids)], np.int32),
-            context_lens=np.array([len(token_ids)], np.int32),
             logit_rows=positions,
         )
         return self._program.run(step).astype(np.float64)

@@ -21,11 +21,12 @@ from sterna.engine.errors import (
 )
 from sterna.engine.facts import Footprint, ModelInfo
 from sterna.engine.machine.process_memory import ProcessMemory
-from sterna.engine.model.config import read_model_config
+from sterna.engine.model.load import read_model_config
 from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
 from sterna.engine.requests.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
 from sterna.engine.requests.request import EnergyShare, FinishReason, SamplingParams
-from sterna.engine.synth.checkpoint import shape_names, synthesize_checkpoint
+from sterna.engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.synth.shapes import shape_names
 
 __all__ = [
     "ArithmeticModel",

@@ -31,6 +31,7 @@ class EngineConfig:
     head: HeadType = "int8"  # of which the best candidates are computed again in bf16
     num_threads: int | None = None  # None: physical cores that this process may use
     backend: str = "native"  # or "reference"
+    device: str = "cpu"  # of the reference backend: as torch names it, such as "cuda"
     cache_dir: Path | None = None  # packed weights; None: they are not kept
     powercap_dir: Path = Path("/sys/class/powercap")  # energy counters of the processor
     zeusd: str = "/run/zeusd/zeusd.sock"  # where the Zeus daemon listens: a socket, or host:port

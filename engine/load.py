@@ -2,12 +2,11 @@
 
 import logging
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sterna.engine.config import EngineConfig, KVDtype
+from sterna.engine.config import EngineConfig
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.energy.build import build_meter
@@ -16,7 +15,7 @@ from sterna.engine.energy.operations import OperationCosts, OperationCounter
 from sterna.engine.errors import ConfigError
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.facts import Footprint, ModelInfo
-from sterna.engine.kernels import CACHE_TOKENS, Program, chosen_isa, create_program
+from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, KVDtype, Program, kv_head_bytes
 from sterna.engine.machine.cpus import choose_num_threads
 from sterna.engine.machine.memory import (
     BlockSize,
@@ -25,16 +24,15 @@ from sterna.engine.machine.memory import (
     return_freed_memory,
 )
 from sterna.engine.model.config import ModelConfig
-from sterna.engine.model.families import bitnet
-from sterna.engine.model.weights import ModelWeights, load_weights
+from sterna.engine.model.families.registry import family_of
+from sterna.engine.model.families.rotary import attention_shape
+from sterna.engine.model.load import load_weights
+from sterna.engine.model.packing import Progress
+from sterna.engine.model.weights import ModelWeights
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import MAX_SCORED_ROWS, Scheduler
 
-Progress = Callable[[str, int, int], None]
-
-_ELEMENT_BYTES: Final[dict[KVDtype, int]] = {"float16": 2, "float32": 4, "int8": 1}
 FP16_BYTES: Final = 2
-_SCALE_BYTES: Final = 4  # int8: a float32 for each token and head
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +54,7 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     Raises CheckpointError, ConfigError.
     """
     num_threads = choose_num_threads(config.num_threads)
-    if config.backend == "native":
-        check_isa()
+    check_backend(config.backend, config.device)
     weights = _load_weights(config, progress)  # only now, because it takes long
     return_freed_memory()  # packing has left a hundred megabytes of it
     max_context_tokens = _max_context_tokens(config, weights.config)
@@ -73,7 +70,7 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     scheduler = Scheduler(
         cache, config.max_batch_tokens, config.max_batch_requests, config.max_chunk_tokens
     )
-    meter, counter = build_meter(config), OperationCounter(_costs(weights.config))
+    meter, counter = build_meter(config), OperationCounter(_costs(weights))
     core = EngineCore(
         scheduler,
         MeteredRunner(ModelRunner(program), meter.ledger, counter),
@@ -83,17 +80,17 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
         vocab_size=weights.config.vocab_size,
         max_context_tokens=min(max_context_tokens, num_blocks * CACHE_TOKENS),
         eos_token_ids=weights.config.eos_token_ids,
-        num_parameters=weights.config.num_parameters,
+        num_parameters=weights.tensors.num_parameters,
     )
     _log(core, model)
     energy = EnergyAccounting(meter, counter, config.energy_period_seconds)
     return LoadedEngine(core, model, weights, program, energy)
 
 
-def check_isa() -> None:
-    """Raise ConfigError if the environment asks for an instruction set that cannot run here."""
+def check_backend(backend: str, device: str = "cpu") -> None:
+    """Raise ConfigError if the backend cannot run here: its device, instruction set or package."""
     try:
-        chosen_isa()
+        BACKENDS[backend].check(device)
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
@@ -114,16 +111,13 @@ def _max_context_tokens(config: EngineConfig, model: ModelConfig) -> int:
 
 
 def stored_kv_dtype(config: EngineConfig) -> KVDtype:
-    """Return what the cache holds: the reference keeps rounded values as floats."""
-    return "float32" if config.backend == "reference" else config.kv_dtype
+    """Return what the backend's cache holds."""
+    return BACKENDS[config.backend].stored_kv_dtype(config.kv_dtype)
 
 
 def _token_bytes(config: EngineConfig, model: ModelConfig) -> int:
     """Return what one token takes in the cache: keys and values in all layers."""
-    stored = stored_kv_dtype(config)
-    head_bytes = model.head_size * _ELEMENT_BYTES[stored]
-    if stored == "int8":
-        head_bytes += _SCALE_BYTES
+    head_bytes = kv_head_bytes(model.head_size, stored_kv_dtype(config))
     return 2 * model.num_layers * model.num_kv_heads * head_bytes
 
 
@@ -134,16 +128,18 @@ def _build_program(
     max_context_tokens: int,
     num_blocks: int,
 ) -> Program:
-    shape = bitnet.attention_shape(weights.config, max_context_tokens, num_blocks, config.kv_dtype)
+    shape = attention_shape(weights.config, max_context_tokens, num_blocks, config.kv_dtype)
     max_tokens, max_logits = config.max_batch_tokens, config.max_batch_requests + MAX_SCORED_ROWS
     try:
-        program = create_program(config.backend, shape, num_threads, max_tokens, max_logits)
+        program = BACKENDS[config.backend].make_program(
+            shape, num_threads, max_tokens, max_logits, config.device
+        )
     except MemoryError:  # a share of free memory fits: this was asked for
         raise ConfigError(
             f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "
             "ask for fewer"
         ) from None
-    bitnet.record(program, weights, config.head)
+    family_of(weights.config).record(program, weights, config.head)
     return program
 
 
@@ -154,16 +150,17 @@ def _footprint(config: EngineConfig, weights: ModelWeights, program: Program) ->
         isa=program.isa,
         backend=config.backend,
         num_threads=program.num_threads,
-        fp16_weight_bytes=FP16_BYTES * weights.config.num_parameters,
+        fp16_weight_bytes=FP16_BYTES * weights.tensors.num_parameters,
         head_bytes=weights.head_bytes(config.head),
         scratch_bytes=program.scratch_bytes,
         kv_dtype=stored_kv_dtype(config),
     )
 
 
-def _costs(model: ModelConfig) -> OperationCosts:
+def _costs(weights: ModelWeights) -> OperationCosts:
+    model = weights.config
     return OperationCosts(
-        linear_per_token=model.num_ternary_parameters,
+        linear_per_token=weights.tensors.num_ternary,
         head_per_row=model.vocab_size * model.hidden_size,
         attention_per_context_token=2 * model.num_layers * model.query_size,  # keys, values
     )

@@ -2,19 +2,13 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from time import time
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from sterna.engine import ArithmeticModel, AsyncEngine, CheckpointError
+from sterna.engine import ArithmeticModel
 from sterna.server import error_answers
-from sterna.server.answers.logprobs import LogprobWriter
-from sterna.server.constraints.compiler import CompileLimits, ConstraintCompiler
 from sterna.server.generation.generator import TextGenerator
-from sterna.server.generation.prompts import PromptEncoder
-from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.health import Health
 from sterna.server.http import auth
 from sterna.server.http.admission import Admission
@@ -33,20 +27,13 @@ from sterna.server.routes import (
     page,
     tokenize,
 )
+from sterna.server.served_model import ServedModel
 from sterna.server.settings import Settings
-from sterna.server.text.tokenizer import Tokenizer
 
 
-def create_app(
-    settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer, defaults: SamplingDefaults
-) -> FastAPI:
-    """An app that serves one model, and runs the engine while it is up.
-
-    settings: as ``checkpoint.resolve`` returns them: the model is a folder and has a name.
-    engine, tokenizer, defaults: loaded from that folder; the engine is not started.
-    Raises CheckpointError.
-    """
-    services = _assemble(settings, engine, tokenizer, defaults)
+def create_app(settings: Settings, model: ServedModel) -> FastAPI:
+    """An app that serves one model, and runs it while it is up."""
+    services = _services(settings, model)
     app = DocumentedApp(
         title="Sterna",
         lifespan=_lifespan,
@@ -82,28 +69,15 @@ def _add_middleware(app: FastAPI, services: Services, keys: Sequence[str]) -> No
     app.add_middleware(RequestLog, metrics=services.metrics)
 
 
-def _assemble(
-    settings: Settings, engine: AsyncEngine, tokenizer: Tokenizer, defaults: SamplingDefaults
-) -> Services:
-    folder = Path(settings.model or "")
-    if tokenizer.vocabulary.num_ids > engine.model.vocab_size:
-        raise CheckpointError(
-            f"{folder / 'tokenizer.json'}: has token id {tokenizer.vocabulary.num_ids - 1}, "
-            f"but the model's vocabulary ends at {engine.model.vocab_size - 1}"
-        )
-    constraints = ConstraintCompiler(
-        folder / "tokenizer.json",
-        engine.model.vocab_size,
-        engine.model.eos_token_ids,
-        CompileLimits(settings.max_constraint_bytes, settings.constraint_seconds),
-    )
+def _services(settings: Settings, model: ServedModel) -> Services:
     arithmetic = ArithmeticModel(settings.energy_node, head_is_int8=settings.head == "int8")
-    metrics = Metrics(engine, settings.served_model_name[0], arithmetic)
-    fitness = Health(engine, settings.stall_seconds)
+    metrics = Metrics(model.engine, model.names[0], arithmetic)
+    fitness = Health(model.engine, settings.stall_seconds)
     metrics.registry.register(HealthCollector(fitness))
     return Services(
         settings=settings,
-        engine=engine,
+        model=model,
+        generator=TextGenerator(model.engine, model.tokenizer, metrics, settings.request_timeout),
         health=fitness,
         admission=Admission(
             settings.max_batch_requests,
@@ -113,23 +87,15 @@ def _assemble(
             busy_status=settings.overload_status,
         ),
         metrics=metrics,
-        encoder=PromptEncoder(engine, tokenizer, defaults, constraints),
-        constraints=constraints,
-        generator=TextGenerator(engine, tokenizer, metrics, settings.request_timeout),
-        tokenizer=tokenizer,
-        logprobs=LogprobWriter(tokenizer.vocabulary),
-        started_at=int(time()),
     )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    services.engine.start()
-    services.constraints.start()
+    services.model.start()
     try:
         yield
     finally:
         services.health.stopping = True
-        services.constraints.stop()
-        await services.engine.stop()
+        await services.model.stop()

@@ -16,7 +16,8 @@ from huggingface_hub.errors import (
 
 from sterna.engine import CheckpointError, read_model_config
 from sterna.server.settings import Settings
-from sterna.server.text.tokenizer import TOKENIZER, tokenizer_path
+from sterna.server.text.checkpoint_text import FILES as TEXT_FILES
+from sterna.server.text.checkpoint_text import FolderText
 
 BUILTIN_FOLDER = Path(__file__).parent / "builtin_model"
 BUILTIN_NAME = "sterna-builtin"
@@ -30,9 +31,10 @@ def check(settings: Settings) -> None:
 
     Reads config.json, and looks for a tokenizer; of a hub id, downloads these two and no more.
     """
-    for name, look in ((CONFIG, read_model_config), (TOKENIZER, tokenizer_path)):
-        folder, _ = _locate(settings.model, partial(_download_beside, name))
-        look(folder)
+    folder, _ = _locate(settings.model, partial(_download_beside, CONFIG))
+    read_model_config(folder)
+    folder, _ = _locate(settings.model, partial(_download_beside, TEXT_FILES["tokenizer"]))
+    FolderText(folder).check()
 
 
 def resolve(settings: Settings) -> Settings:

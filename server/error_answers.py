@@ -1,4 +1,4 @@
-"""Every exception -> what a client gets: status, headers, and a body in the shape of its API."""
+"""Every exception -> what a client gets: status, headers, and a body in the dialect of its path."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope
 
 from sterna.engine import (
     ConstraintError,
@@ -17,7 +17,7 @@ from sterna.engine import (
     EngineError,
     RequestError,
 )
-from sterna.server.dialects import anthropic
+from sterna.server.dialects.registry import dialect_of
 from sterna.server.errors import (
     NO_RETRY,
     ApiError,
@@ -47,35 +47,19 @@ def as_api_error(error: Exception) -> ApiError:
             return ApiError("The server failed to answer this request.", code="internal_error")
 
 
-class ErrorResponse(Response):
-    """The error in the shape of the API that was called, which shows when it is sent."""
-
-    media_type = "application/json"
-
-    def __init__(self, error: ApiError) -> None:
-        super().__init__(error.body(), error.status, error.headers)
-        self._error = error
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        if scope["path"].startswith(anthropic.PATH):
-            request_id = scope.get("state", {}).get("request_id")
-            self.body = anthropic.body(self.status_code, self._error.message, request_id)
-            self.headers["content-length"] = str(len(self.body))
-        await super().__call__(scope, receive, send)
+def render(error: ApiError, scope: Scope) -> Response:
+    """The error as a response to the request of this scope, in the dialect of its path."""
+    request_id = scope.get("state", {}).get("request_id")
+    body = dialect_of(scope["path"]).error_body(error, request_id)
+    return Response(body, error.status, error.headers, media_type="application/json")
 
 
-def render(error: ApiError) -> Response:
-    """The error as a response."""
-    return ErrorResponse(error)
-
-
-async def handle(_: Request, error: Exception) -> Response:
+async def handle(request: Request, error: Exception) -> Response:
     """Exception handler of the app, for all the types of ``install``."""
     answer = as_api_error(error)
     if answer.status >= 500:
         _log.warning("%d: %s", answer.status, answer.message)
-    return render(answer)
+    return render(answer, request.scope)
 
 
 def install(app: FastAPI) -> None:

@@ -14,7 +14,6 @@ RequestError and ConstraintError 400, EngineDeadError 503, any other EngineError
 fits no schema 400; 404, 405, 413 and 431 of the framework and of limits; all else 500.
 """
 
-import json
 from collections.abc import Mapping
 
 NO_RETRY = {"x-should-retry": "false"}  # the openai client would repeat what cannot succeed
@@ -41,13 +40,6 @@ class ApiError(Exception):
         self.code = code
         self.status = status or self.status
         self.headers = dict(headers or {})
-
-    def body(self) -> bytes:
-        """The JSON document, in ASCII: a message may quote a client's lone surrogates."""
-        fields = {
-            "message": self.message, "type": self.type, "param": self.param, "code": self.code
-        }  # fmt: skip
-        return json.dumps({"error": fields}).encode()
 
 
 class InvalidRequestError(ApiError):

@@ -120,6 +120,10 @@ class Settings(BaseModel):
     backend: Literal["native", "reference"] = Field(
         "native", description="who computes: native, or reference (slow, states what is meant)"
     )
+    device: str = Field(
+        "cpu",
+        description="device of the reference backend, as torch names it: cpu, cuda or cuda:1",
+    )
     cache_dir: Path = Field(
         default_factory=_default_cache_dir,
         description="folder of packed weights; none: $XDG_CACHE_HOME/sterna",

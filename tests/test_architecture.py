@@ -14,7 +14,7 @@ from sterna import engine
 
 ROOT = Path(__file__).parents[1]
 PURE = ("requests", "scheduling", "constraints", "config", "errors")
-ENVIRONMENT_READERS = {Path("server/settings.py"), Path("engine/kernels/__init__.py")}
+ENVIRONMENT_READERS = {Path("server/settings.py"), Path("engine/kernels/backends.py")}
 ISA_FILES = ("scalar", "avx2", "avxvnni", "avx512vnni", "avx512vbmi")
 PLAIN_C_HEADERS = {"immintrin.h", "math.h", "stddef.h", "stdint.h", "string.h"}
 

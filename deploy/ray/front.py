@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from deploy.ray.http_message import HttpRequest, ResponseHead
+from sterna.server.dialects.registry import dialect_of
 from sterna.server.error_answers import render
 from sterna.server.errors import ApiError, BusyError, InvalidRequestError, UnavailableError
 
@@ -31,15 +32,15 @@ class Front:
         self._overload_status = overload_status
 
     async def __call__(self, request: Request) -> Response:
-        """The response of a replica, or an error in OpenAI's shape."""
+        """The response of a replica, or an error in the dialect of the path."""
         if request.url.path == "/metrics":
-            return render(InvalidRequestError(METRICS_HINT, status=404))
+            return render(InvalidRequestError(METRICS_HINT, status=404), request.scope)
         try:
             stream = self._respond.remote(await self._read(request))
             head: ResponseHead = await anext(aiter(stream))
         except Exception as error:
-            return render(as_api_error(error, self._overload_status))
-        response = StreamingResponse(_body(stream, head), head.status)
+            return render(as_api_error(error, self._overload_status), request.scope)
+        response = StreamingResponse(_body(stream, head, request.url.path), head.status)
         # Serve's proxy adds the request's id itself.
         response.raw_headers = [h for h in head.headers if h[0] != b"x-request-id"]
         return response
@@ -57,7 +58,9 @@ class Front:
         )
 
 
-async def _body(stream: DeploymentResponseGenerator, head: ResponseHead) -> AsyncIterator[bytes]:
+async def _body(
+    stream: DeploymentResponseGenerator, head: ResponseHead, path: str
+) -> AsyncIterator[bytes]:
     """Pass the pieces on. A replica that dies ends an event stream with an error event."""
     try:
         async for piece in stream:
@@ -65,7 +68,7 @@ async def _body(stream: DeploymentResponseGenerator, head: ResponseHead) -> Asyn
     except (RayError, RuntimeError) as error:
         if not head.is_event_stream:
             raise  # the length was promised: all that is left is to break the connection
-        yield b"data: " + as_api_error(error).body() + b"\n\n"
+        yield dialect_of(path).events(None).error(as_api_error(error)).encode()
     finally:
         stream.cancel()  # does nothing if it has ended
 

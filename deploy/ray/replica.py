@@ -39,7 +39,7 @@ class Replica:
 
     async def check_health(self) -> None:
         """Raise when only a restart helps; Serve then starts another in this one's place."""
-        if not self._services.engine.is_alive:
+        if not self._services.model.engine.is_alive:
             raise RuntimeError("the engine has died")
         self._services.health.check_live()
 

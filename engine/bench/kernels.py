@@ -13,13 +13,14 @@ import numpy as np
 
 from sterna.engine.bench.limits import LimitProbe, Limits
 from sterna.engine.bench.network import make_weights
-from sterna.engine.kernels import CACHE_TOKENS, Program, Step, create_program
-from sterna.engine.load import check_isa
+from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program, Step
+from sterna.engine.load import check_backend
 from sterna.engine.machine.cpus import choose_num_threads
 from sterna.engine.model.config import ModelConfig
-from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.families.registry import family_of
+from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.model.weights import ModelWeights
-from sterna.engine.synth.checkpoint import shape_config
+from sterna.engine.synth.shapes import shape_config
 
 SHAPE: Final = "bitnet-b1.58-2B-4T"
 CONTEXT_TOKENS: Final = 512  # in the cache before the measured tokens
@@ -75,7 +76,7 @@ def bench_kernels(
     """Measure. Raises ConfigError for an unknown shape or instruction set, or too many threads."""
     config = shape_config(shape)
     num_threads = choose_num_threads(num_threads)
-    check_isa()
+    check_backend("native")
     weights = make_weights(config)
     program = _program(config, weights, num_threads)
     probe = LimitProbe(program.isa, program.num_threads)
@@ -90,8 +91,8 @@ def bench_kernels(
 def _program(config: ModelConfig, weights: ModelWeights, num_threads: int) -> Program:
     blocks = (CONTEXT_TOKENS + max(TOKEN_COUNTS)) // CACHE_TOKENS
     shape = attention_shape(config, blocks * CACHE_TOKENS, blocks)
-    program = create_program("native", shape, num_threads, max(TOKEN_COUNTS), 1)
-    record(program, weights)
+    program = BACKENDS["native"].make_program(shape, num_threads, max(TOKEN_COUNTS), 1)
+    family_of(config).record(program, weights, "int8")
     return program
 
 
@@ -105,7 +106,6 @@ def _step(tokens: int) -> Step:
         slots=positions,
         block_tables=np.arange(blocks, dtype=np.int32)[None],
         query_starts=np.array([0, tokens], np.int32),
-        context_lens=np.array([CONTEXT_TOKENS + tokens], np.int32),
         logit_rows=np.array([tokens - 1], np.int32),
     )
 
@@ -152,7 +152,7 @@ def _times(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> list[K
 
 
 def _matmul_time(weights: ModelWeights, tokens: int, samples: list[_Sample]) -> KernelTime:
-    macs = weights.config.num_ternary_parameters * tokens
+    macs = weights.tensors.num_ternary * tokens
     return _against_limits("ternary_matmul", tokens, samples, weights.ternary_bytes, macs)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import torch
 
 from sterna.engine.kernels import NativeProgram, Step
 
@@ -29,8 +28,8 @@ class LimitProbe:
 
     def __init__(self, isa: str, num_threads: int) -> None:
         self._program = NativeProgram(num_threads=num_threads, isa=isa)
-        data = torch.full((_PROBE_BYTES,), 0x55, dtype=torch.uint8)
-        self._num_bytes = data.numel()
+        data = np.full(_PROBE_BYTES, 0x55, np.uint8)
+        self._num_bytes = data.nbytes
         self._program.read_probe(data)
         self._num_macs = self._program.multiply_add_probe(_ROUNDS if isa != "scalar" else 1000)
 
@@ -52,6 +51,5 @@ _EMPTY_STEP: Final = Step(
     slots=_NOTHING,
     block_tables=np.zeros((0, 0), np.int32),
     query_starts=np.zeros(1, np.int32),
-    context_lens=_NOTHING,
     logit_rows=_NOTHING,
 )

@@ -59,7 +59,7 @@ class ModelReport:
     read_gb_per_s: float
     peak_gmac_per_s: float
     load_seconds: float
-    rss_mb: float
+    rss_mb: float | None
     energy: str
     prefill: Rate
     decode: list[DecodeRate]
@@ -93,7 +93,7 @@ def bench_model(
         read_gb_per_s=median(limit.bytes_per_second for limit in limits) / 1e9,
         peak_gmac_per_s=median(limit.macs_per_second for limit in limits) / 1e9,
         load_seconds=stepper.load_seconds,
-        rss_mb=stepper.rss_mb,
+        rss_mb=None if stepper.resident_bytes is None else stepper.resident_bytes / 1e6,
         energy=str(stepper.loaded.energy.meter.report().basis),
         prefill=Rate(*_rate(prefill)),
         decode=[DecodeRate(*_rate(works), batch) for batch, works in decode.items()],

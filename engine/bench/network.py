@@ -1,11 +1,13 @@
 """A network of a published shape in memory, for measuring kernels: its weights mean nothing."""
 
-import torch
+import numpy as np
 
-from sterna.engine.kernels import PackedTernary
-from sterna.engine.kernels.int8_table import Int8Table, int8_codes_shape
+from sterna.engine.kernels import Floats, Int8Table, PackedTernary, narrow
+from sterna.engine.kernels.int8_table import int8_codes_shape
 from sterna.engine.kernels.packing import codes_shape
 from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.families.registry import model_tensors
+from sterna.engine.model.tensors import Layer, Matrix
 from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 _CODES_OF_ZERO = 121  # five codes of 1
@@ -13,44 +15,41 @@ _CODES_OF_ZERO = 121  # five codes of 1
 
 def make_weights(config: ModelConfig) -> ModelWeights:
     """Fill weights of this shape: every ternary weight is 0, so activations stay finite."""
-    embedding = torch.full((config.vocab_size, config.hidden_size), 0.01, dtype=torch.bfloat16)
+    tensors = model_tensors(config)
+    embedding = np.full(tensors.embedding.shape, narrow(np.full(1, 0.01, np.float32)), np.uint16)
     return ModelWeights(
         config=config,
+        tensors=tensors,
         embedding=embedding,
         head=embedding,
-        int8_head=_int8_table(config),
-        norm=torch.ones(config.hidden_size),
-        layers=tuple(_layer(config) for _ in range(config.num_layers)),
+        int8_head=_int8_table(*tensors.embedding.shape),
+        norm=_ones(tensors.norm.size),
+        layers=tuple(_layer(layer) for layer in tensors.layers),
     )
 
 
-def _int8_table(config: ModelConfig) -> Int8Table:
-    shape = int8_codes_shape(config.vocab_size, config.hidden_size)
-    zeros = torch.zeros(config.vocab_size)  # no errors: one candidate
+def _int8_table(rows: int, width: int) -> Int8Table:
+    zeros = np.zeros(rows, np.float32)  # no errors: one candidate
     return Int8Table(
-        codes=torch.full(shape, 1, dtype=torch.int8),
-        scales=torch.linspace(0.01, 0.02, config.vocab_size),
-        sums=torch.full((config.vocab_size,), config.hidden_size, dtype=torch.int32),
+        codes=np.full(int8_codes_shape(rows, width), 1, np.int8),
+        scales=np.linspace(0.01, 0.02, rows, dtype=np.float32),
+        sums=np.full(rows, width, np.int32),
         residual_norms=zeros,
         norms=zeros,
     )
 
 
-def _layer(config: ModelConfig) -> LayerWeights:
-    hidden, mlp = config.hidden_size, config.mlp_size
+def _layer(layer: Layer) -> LayerWeights:
     return LayerWeights(
-        input_norm=torch.ones(hidden),
-        qkv=_matrix(config.query_size + 2 * config.kv_size, hidden),
-        attn_sub_norm=torch.ones(config.query_size),
-        output=_matrix(hidden, config.query_size),
-        mlp_norm=torch.ones(hidden),
-        gate=_matrix(mlp, hidden),
-        up=_matrix(mlp, hidden),
-        ffn_sub_norm=torch.ones(mlp),
-        down=_matrix(hidden, mlp),
+        norms={vector.name: _ones(vector.size) for vector in layer.vectors},
+        matrices={matrix.name: _matrix(matrix) for matrix in layer.matrices},
     )
 
 
-def _matrix(outputs: int, inputs: int) -> PackedTernary:
-    codes = torch.full(codes_shape(outputs, inputs), _CODES_OF_ZERO, dtype=torch.uint8)
-    return PackedTernary(codes, torch.ones(outputs), outputs, inputs)
+def _matrix(matrix: Matrix) -> PackedTernary:
+    codes = np.full(codes_shape(matrix.outputs, matrix.inputs), _CODES_OF_ZERO, np.uint8)
+    return PackedTernary(codes, _ones(matrix.outputs), matrix.outputs, matrix.inputs)
+
+
+def _ones(size: int) -> Floats:
+    return np.ones(size, np.float32)

@@ -1,16 +1,15 @@
 """A loaded engine, stepped by hand: how long steps take, and what they have to do."""
 
-import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from sterna.engine.bench.energy import EnergyProbe, WorkEnergy
 from sterna.engine.bench.limits import LimitProbe, Limits
 from sterna.engine.config import EngineConfig
 from sterna.engine.load import load_engine
+from sterna.engine.machine.process_memory import ProcessMemory
 from sterna.engine.requests.request import Request, SamplingParams
 
 DECODE_PROMPT_TOKENS: Final = 64
@@ -54,7 +53,7 @@ class Stepper:
         start = time.perf_counter()
         self.loaded = load_engine(config, progress)
         self.load_seconds = time.perf_counter() - start
-        self.rss_mb = resident_bytes() / 1e6
+        self.resident_bytes = ProcessMemory.read().resident_bytes
         self.probe = LimitProbe(self.loaded.program.isa, self.loaded.program.num_threads)
         self._core = self.loaded.core
         self._energy = EnergyProbe(self.loaded.energy.meter)
@@ -98,8 +97,8 @@ class Stepper:
         weights, stats = self.loaded.weights, self._core.stats()
         kv_token_bytes = stats.kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
         num_bytes = num_steps * weights.ternary_bytes + self._head_bytes
-        macs = num_tokens * weights.config.num_ternary_parameters
-        return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.numel()
+        macs = num_tokens * weights.tensors.num_ternary
+        return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.size
 
     def _time(
         self, work: Callable[[], object]
@@ -120,9 +119,3 @@ class Stepper:
         request = Request(f"bench-{self._num_requests}", prompt, params)
         self._core.add(request)
         return request
-
-
-def resident_bytes() -> int:
-    """Return the memory that this process holds for itself, and what it has mapped and touched."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()

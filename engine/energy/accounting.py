@@ -4,6 +4,7 @@ import asyncio
 
 from sterna.engine.energy.meter import EnergyMeter
 from sterna.engine.energy.operations import OperationCounter, Operations
+from sterna.engine.energy.report import EnergyBasis
 from sterna.engine.energy.sampler import EnergySampler
 
 
@@ -27,6 +28,11 @@ class EnergyAccounting:
         """Charge requests with what they have taken up to now, if it is measured."""
         if not self.meter.report().is_blind:
             await asyncio.to_thread(self.meter.sample)
+
+    @property
+    def basis(self) -> EnergyBasis:
+        """Whose joules requests are charged with, as of the last reading."""
+        return self.meter.report().basis
 
     @property
     def operations(self) -> Operations | None:

@@ -35,7 +35,6 @@ def build_step(batch: Sequence[BatchEntry]) -> Step:
         slots=tables[rows, positions // CACHE_TOKENS] * CACHE_TOKENS + positions % CACHE_TOKENS,
         block_tables=tables,
         query_starts=query_starts,
-        context_lens=starts + num_tokens,
         logit_rows=logit_rows,
     )
 

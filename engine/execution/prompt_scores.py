@@ -6,8 +6,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from sterna.engine.kernels import Logprobs, Program
-from sterna.engine.kernels.step import Floats
+from sterna.engine.kernels import Floats, Logprobs, Program
 from sterna.engine.requests.batch import BatchEntry
 from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
 

@@ -15,8 +15,7 @@ from sterna.engine.errors import ConstraintError
 from sterna.engine.execution.logit_edits import Row, edit_logits
 from sterna.engine.execution.prompt_scores import top_of_row
 from sterna.engine.execution.random_numbers import build_sampling
-from sterna.engine.kernels import BANNED, Program
-from sterna.engine.kernels.step import Floats
+from sterna.engine.kernels import BANNED, Floats, Program
 from sterna.engine.requests.batch import SampledToken
 from sterna.engine.requests.request import FinishReason, Request
 

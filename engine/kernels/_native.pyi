@@ -2,7 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+from sterna.engine.kernels.arrays import Codes, Floats, Table
 
 CACHE_TOKENS: int
 
@@ -34,46 +35,46 @@ class Program:
         num_layers: int,
         num_blocks: int,
         cache_type: str,
-        cos: Tensor,
-        sin: Tensor,
+        cos: Floats,
+        sin: Floats,
     ) -> None: ...
-    def embed(self, table: Tensor, out: int) -> None: ...
-    def rms_norm_quantize(self, x: int, weight: Tensor, eps: float, out: int) -> None: ...
-    def select_rms_norm(self, x: int, weight: Tensor, eps: float, out: int) -> None: ...
+    def embed(self, table: Table, out: int) -> None: ...
+    def rms_norm_quantize(self, x: int, weight: Floats, eps: float, out: int) -> None: ...
+    def select_rms_norm(self, x: int, weight: Floats, eps: float, out: int) -> None: ...
     def gated_matmul(
         self,
         x: int,
-        gate: Tensor,
-        gate_scales: Tensor,
-        up: Tensor,
-        up_scales: Tensor,
+        gate: Codes,
+        gate_scales: NDArray[np.generic],
+        up: Codes,
+        up_scales: NDArray[np.generic],
         in_features: int,
         out: int,
     ) -> None: ...
     def ternary_matmul(
         self,
         x: int,
-        codes: Tensor,
-        row_scales: Tensor,
+        codes: NDArray[np.generic],
+        row_scales: NDArray[np.generic],
         in_features: int,
         out: int,
         accumulate: bool,
     ) -> None: ...
-    def head(self, x: int, table: Tensor, logits: int) -> None: ...
+    def head(self, x: int, table: Table, logits: int) -> None: ...
     def int8_head(
         self,
         x: int,
-        codes: Tensor,
-        scales: Tensor,
-        sums: Tensor,
-        residual_norms: Tensor,
-        norms: Tensor,
-        table: Tensor,
+        codes: NDArray[np.generic],
+        scales: NDArray[np.generic],
+        sums: NDArray[np.generic],
+        residual_norms: NDArray[np.generic],
+        norms: NDArray[np.generic],
+        table: Table,
         logits: int,
     ) -> None: ...
     def rotate_and_store(self, qkv: int, layer: int) -> None: ...
     def attention(self, qkv: int, layer: int, out: int) -> None: ...
-    def read_probe(self, data: Tensor) -> None: ...
+    def read_probe(self, data: Codes) -> None: ...
     def multiply_add_probe(self, rounds: int) -> int: ...
     def run(
         self,

@@ -11,9 +11,10 @@ Rows past V and inputs past K hold 0.
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from sterna.engine.kernels.arrays import Floats, Ints, Table, widen
 from sterna.engine.kernels.packing import STEP_INPUTS
 
 BLOCK_ROWS: Final = 64
@@ -30,21 +31,21 @@ class Int8Table:
     row's codes; residual_norms float32, |w - scale q|; norms float32, |scale q|.
     """
 
-    codes: Tensor
-    scales: Tensor
-    sums: Tensor
-    residual_norms: Tensor
-    norms: Tensor
+    codes: NDArray[np.int8]
+    scales: Floats
+    sums: Ints
+    residual_norms: Floats
+    norms: Floats
 
     @property
     def num_bytes(self) -> int:
         """Bytes of all parts."""
         return sum(getattr(self, name).nbytes for name in INT8_PARTS)
 
-    def unpack(self, width: int) -> Tensor:
+    def unpack(self, width: int) -> NDArray[np.int8]:
         """Return the int8 codes as rows [V, K]."""
         blocks, steps, _ = self.codes.shape
-        rows = self.codes.view(blocks, steps, BLOCK_ROWS, STEP_INPUTS).transpose(1, 2)
+        rows = self.codes.reshape(blocks, steps, BLOCK_ROWS, STEP_INPUTS).transpose(0, 2, 1, 3)
         return rows.reshape(blocks * BLOCK_ROWS, -1)[: len(self.scales), :width]
 
 
@@ -56,34 +57,40 @@ def int8_codes_shape(num_rows: int, width: int) -> tuple[int, int, int]:
     return -(-num_rows // BLOCK_ROWS), -(-width // STEP_INPUTS), _STEP_BYTES
 
 
-def pack_int8_table(table: Tensor) -> Int8Table:
+def pack_int8_table(table: Table) -> Int8Table:
     """Round a float table [V, K] to int8, a few thousand rows at a time."""
     num_rows, width = table.shape
     packed = Int8Table(
-        codes=torch.empty(int8_codes_shape(num_rows, width), dtype=torch.int8),
-        scales=torch.empty(num_rows),
-        sums=torch.empty(num_rows, dtype=torch.int32),
-        residual_norms=torch.empty(num_rows),
-        norms=torch.empty(num_rows),
+        codes=np.empty(int8_codes_shape(num_rows, width), np.int8),
+        scales=np.empty(num_rows, np.float32),
+        sums=np.empty(num_rows, np.int32),
+        residual_norms=np.empty(num_rows, np.float32),
+        norms=np.empty(num_rows, np.float32),
     )
     for block in range(0, len(packed.codes), _CHUNK_BLOCKS):
         _pack_rows(table, packed, block)
     return packed
 
 
-def _pack_rows(table: Tensor, packed: Int8Table, block: int) -> None:
+def _pack_rows(table: Table, packed: Int8Table, block: int) -> None:
     """Pack the rows of _CHUNK_BLOCKS blocks, in place."""
     first, last = block * BLOCK_ROWS, (block + _CHUNK_BLOCKS) * BLOCK_ROWS
-    rows = table[first:last].float()
-    scales = rows.abs().amax(-1, keepdim=True).clamp(min=1e-30) / 127
-    codes = (rows / scales).round().clamp(-127, 127)
+    rows = widen(table[first:last])
+    scales = np.maximum(np.abs(rows).max(-1, keepdims=True), np.float32(1e-30)) / np.float32(127)
+    codes = np.clip(np.rint(rows / scales), -127, 127)
     rounded = codes * scales
     packed.scales[first:last] = scales[:, 0]
-    packed.sums[first:last] = codes.sum(-1, dtype=torch.float64).int()
-    packed.residual_norms[first:last] = (rows - rounded).norm(dim=-1) * _UP
-    packed.norms[first:last] = rounded.norm(dim=-1) * _UP
+    packed.sums[first:last] = codes.sum(-1, dtype=np.float64)
+    packed.residual_norms[first:last] = _norms(rows - rounded)
+    packed.norms[first:last] = _norms(rounded)
     target = packed.codes[block : block + _CHUNK_BLOCKS]
-    padded = torch.zeros(len(target) * BLOCK_ROWS, target.shape[1] * STEP_INPUTS, dtype=torch.int8)
-    padded[: len(rows), : rows.shape[1]] = codes.to(torch.int8)
-    words = padded.view(torch.int32).view(len(target), BLOCK_ROWS, -1).transpose(1, 2)
-    target.view(torch.int32).copy_(words)
+    padded = np.zeros((len(target) * BLOCK_ROWS, target.shape[1] * STEP_INPUTS), np.int8)
+    padded[: len(rows), : rows.shape[1]] = codes
+    words = padded.view(np.int32).reshape(len(target), BLOCK_ROWS, -1).transpose(0, 2, 1)
+    target.view(np.int32)[...] = words
+
+
+def _norms(rows: Floats) -> NDArray[np.float64]:
+    """Return the length of each row, rounded up."""
+    squares: NDArray[np.float64] = np.einsum("vk,vk->v", rows, rows, dtype=np.float64)
+    return np.sqrt(squares) * _UP

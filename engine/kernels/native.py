@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from sterna.engine.kernels import _native
+from sterna.engine.kernels.arrays import Codes, Floats, Ints, Table
 from sterna.engine.kernels.int8_table import Int8Table
 from sterna.engine.kernels.packing import PackedTernary
 from sterna.engine.kernels.program import AttentionShape, QuantizedRows, Rows
-from sterna.engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
+from sterna.engine.kernels.step import Logprobs, Sampling, Step
 
 
 class NativeProgram:
@@ -30,7 +30,7 @@ class NativeProgram:
         self._program = _native.Program(isa, num_threads, max_tokens, max_logits)
         self._shape = attention
         self._buffers: dict[tuple[str, int], int] = {}
-        self._weights: list[Tensor] = []  # the program points into them
+        self._weights: list[NDArray[np.generic]] = []  # the program points into them
         self._logits: Floats | None = None
         if attention is not None:
             self._program.set_attention(
@@ -84,13 +84,14 @@ class NativeProgram:
         q, scales, _ = self._program.quantized_views(rows.index)
         return q, scales
 
-    def embed(self, table: Tensor) -> Rows:
+    def embed(self, table: Table) -> Rows:
         """See ``Program``."""
         out = self._rows("embed", table.shape[1])
-        self._program.embed(self._table(table), out.index)
+        self._weights.append(table)
+        self._program.embed(table, out.index)
         return out
 
-    def rms_norm_quantize(self, x: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+    def rms_norm_quantize(self, x: Rows, weight: Floats, eps: float) -> QuantizedRows:
         """See ``Program``."""
         out = self._quantized_rows("rms_norm", x.width)
         self._program.rms_norm_quantize(x.index, weight, eps, out.index)
@@ -133,20 +134,21 @@ class NativeProgram:
         self._program.attention(qkv.index, layer, out.index)
         return out
 
-    def select_rms_norm(self, x: Rows, weight: Tensor, eps: float) -> Rows:
+    def select_rms_norm(self, x: Rows, weight: Floats, eps: float) -> Rows:
         """See ``Program``."""
         out = self._rows("select_rms_norm", x.width)
         self._program.select_rms_norm(x.index, weight, eps, out.index)
         return out
 
-    def head(self, x: Rows, table: Tensor) -> Rows:
+    def head(self, x: Rows, table: Table) -> Rows:
         """See ``Program``."""
         out = self._rows("head", table.shape[0])
-        self._program.head(x.index, self._table(table), out.index)
+        self._weights.append(table)
+        self._program.head(x.index, table, out.index)
         self._logits = self.read(out)
         return out
 
-    def read_probe(self, data: Tensor) -> None:
+    def read_probe(self, data: Codes) -> None:
         """Record: read these bytes (uint8, one-dimensional), and do nothing with them."""
         self._weights.append(data)
         self._program.read_probe(data)
@@ -155,12 +157,12 @@ class NativeProgram:
         """Record: the ternary product's instructions on registers. Returns the multiply-adds."""
         return self._program.multiply_add_probe(rounds)
 
-    def int8_head(self, x: Rows, int8: Int8Table, table: Tensor) -> Rows:
+    def int8_head(self, x: Rows, int8: Int8Table, table: Table) -> Rows:
         """See ``Program``."""
         out = self._rows("head", table.shape[0])
         parts = (int8.codes, int8.scales, int8.sums, int8.residual_norms, int8.norms)
-        self._weights += parts
-        self._program.int8_head(x.index, *parts, self._table(table), out.index)
+        self._weights += [*parts, table]
+        self._program.int8_head(x.index, *parts, table, out.index)
         self._logits = self.read(out)
         return out
 
@@ -213,10 +215,6 @@ class NativeProgram:
         self._program.ternary_matmul(
             x.index, weight.codes, weight.row_scales, weight.in_features, out.index, accumulate
         )
-
-    def _table(self, table: Tensor) -> Tensor:
-        self._weights.append(table)
-        return table.view(torch.uint16) if table.dtype == torch.bfloat16 else table
 
     def _rows(self, kind: str, width: int) -> Rows:
         if (kind, width) not in self._buffers:

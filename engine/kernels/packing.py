@@ -20,8 +20,10 @@ This is not any published file format; reading those belongs to ``engine.model``
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+from sterna.engine.kernels.arrays import Codes, Floats
 
 BLOCK_ROWS: Final = 80
 STEP_INPUTS: Final = 4
@@ -38,8 +40,8 @@ class PackedTernary:
     row_scales: float32 [N]; they multiply: ``y = (w . x_int8) * activation_scale * row_scale``.
     """
 
-    codes: Tensor
-    row_scales: Tensor
+    codes: Codes
+    row_scales: Floats
     out_features: int
     in_features: int
 
@@ -54,27 +56,28 @@ def codes_shape(out_features: int, in_features: int) -> tuple[int, int, int]:
     return -(-out_features // BLOCK_ROWS), -(-in_features // STEP_INPUTS), STEP_BYTES
 
 
-def pack_ternary(weights: Tensor) -> Tensor:
+def pack_ternary(weights: NDArray[np.int8]) -> Codes:
     """Pack int8 [N, K] weights, each -1, 0 or 1 (not checked), into their codes."""
     out_features, in_features = weights.shape
     blocks, steps, _ = codes_shape(out_features, in_features)
-    padded = torch.ones(blocks * BLOCK_ROWS, steps * STEP_INPUTS, dtype=torch.uint8)
-    torch.add(weights.view(torch.uint8), 1, out=padded[:out_features, :in_features])
-    by_row = padded.view(blocks, ROWS_PER_BYTE, _ROWS_APART, steps * STEP_INPUTS)
-    merged = by_row[:, 0].clone()
+    padded = np.ones((blocks * BLOCK_ROWS, steps * STEP_INPUTS), np.uint8)
+    np.add(weights.view(np.uint8), 1, out=padded[:out_features, :in_features])  # -1 wraps to 0
+    by_row = padded.reshape(blocks, ROWS_PER_BYTE, _ROWS_APART, steps * STEP_INPUTS)
+    merged = by_row[:, 0].copy()
     for position in range(1, ROWS_PER_BYTE):
-        merged.mul_(3).add_(by_row[:, position])
+        merged *= 3
+        merged += by_row[:, position]
     # The four inputs of a step stay together: move them as one 32-bit word.
-    words = merged.view(torch.int32).transpose(1, 2).reshape(blocks, steps * _ROWS_APART)
-    return words.view(torch.uint8).view(blocks, steps, STEP_BYTES)
+    words = np.ascontiguousarray(merged.view(np.int32).transpose(0, 2, 1))
+    return words.view(np.uint8).reshape(blocks, steps, STEP_BYTES)
 
 
-def unpack_ternary(codes: Tensor, out_features: int, in_features: int) -> Tensor:
+def unpack_ternary(codes: Codes, out_features: int, in_features: int) -> NDArray[np.int8]:
     """Return the int8 [N, K] weights behind codes; the inverse of ``pack_ternary``."""
     blocks, steps, _ = codes.shape
-    words = codes.view(torch.int32).transpose(1, 2).reshape(blocks, _ROWS_APART * steps)
-    merged = words.view(torch.uint8).view(blocks, 1, _ROWS_APART, steps * STEP_INPUTS)
-    powers = torch.tensor([81, 27, 9, 3, 1], dtype=torch.uint8).view(1, -1, 1, 1)
-    rows = (merged // powers % 3).view(torch.int8) - 1
-    unpacked = rows.view(blocks * BLOCK_ROWS, steps * STEP_INPUTS)
-    return unpacked[:out_features, :in_features].contiguous()
+    words = np.ascontiguousarray(codes.view(np.int32).transpose(0, 2, 1))
+    merged = words.view(np.uint8).reshape(blocks, 1, _ROWS_APART, steps * STEP_INPUTS)
+    powers = np.array([81, 27, 9, 3, 1], np.uint8).reshape(1, -1, 1, 1)
+    rows = (merged // powers % 3).view(np.int8) - np.int8(1)
+    unpacked = rows.reshape(blocks * BLOCK_ROWS, steps * STEP_INPUTS)
+    return np.ascontiguousarray(unpacked[:out_features, :in_features])

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from torch import Tensor
-
+from sterna.engine.kernels.arrays import Floats, Ints, Table
 from sterna.engine.kernels.int8_table import Int8Table
 from sterna.engine.kernels.packing import PackedTernary
-from sterna.engine.kernels.step import Floats, Ints, Logprobs, Sampling, Step
+from sterna.engine.kernels.step import Logprobs, Sampling, Step
 
 KVDtype = Literal["float16", "float32", "int8"]
 
@@ -50,8 +49,8 @@ class AttentionShape:
     num_kv_heads: int
     head_size: int
     num_blocks: int  # of CACHE_TOKENS tokens, in each layer's cache
-    cos: Tensor
-    sin: Tensor
+    cos: Floats
+    sin: Floats
     kv_dtype: KVDtype = "float16"
 
     @property
@@ -71,10 +70,10 @@ class Program(Protocol):
     T, S, K and so on are as in ``Step``. Weights are kept by reference.
     """
 
-    def embed(self, table: Tensor) -> Rows:
+    def embed(self, table: Table) -> Rows:
         """Record: rows of the table [V, K] (bfloat16 or float32) by token id, [T, K]."""
 
-    def rms_norm_quantize(self, x: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+    def rms_norm_quantize(self, x: Rows, weight: Floats, eps: float) -> QuantizedRows:
         """Record: ``weight * x / rms(x)``, rounded to int8 by each row's largest magnitude."""
 
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
@@ -96,13 +95,13 @@ class Program(Protocol):
     def attention(self, qkv: Rows, layer: int) -> Rows:
         """Record: causal attention over the layer's cached keys and values, [T, H D]."""
 
-    def select_rms_norm(self, x: Rows, weight: Tensor, eps: float) -> Rows:
+    def select_rms_norm(self, x: Rows, weight: Floats, eps: float) -> Rows:
         """Record: the norm of the rows ``logit_rows`` alone, [S, K]."""
 
-    def head(self, x: Rows, table: Tensor) -> Rows:
+    def head(self, x: Rows, table: Table) -> Rows:
         """Record: ``x @ table.T`` [S, V] in float32; the logits that ``run`` returns."""
 
-    def int8_head(self, x: Rows, int8: Int8Table, table: Tensor) -> Rows:
+    def int8_head(self, x: Rows, int8: Int8Table, table: Table) -> Rows:
         """Record: logits [S, V] from the int8 table, the best candidates from the plain one.
 
         The most likely token and its logit are those of ``head`` to the last bit; other logits

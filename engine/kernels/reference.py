@@ -5,12 +5,25 @@ Formulas follow "The Era of 1-bit LLMs" (arXiv 2402.17764) and the BitNet b1.58 
 (arXiv 2504.12285), as transformers implements them.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sterna.engine.kernels.int8_table import Int8Table
 from sterna.engine.kernels.packing import PackedTernary, unpack_ternary
 from sterna.engine.kernels.step import BANNED
+
+
+def as_tensor(array: NDArray[np.generic]) -> Tensor:
+    """Return an array's values; uint16 holds bfloat16. Copies what cannot be written to.
+
+    Weights are mapped read-only, and torch has no tensors that are.
+    """
+    array = array if array.flags.writeable else array.copy()
+    if array.dtype == np.uint16:
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -34,9 +47,9 @@ def ternary_matmul(q: Tensor, scales: Tensor, weight: PackedTernary) -> Tensor:
 
     The products are exact: doubles hold every integer below 2^53.
     """
-    w = unpack_ternary(weight.codes, weight.out_features, weight.in_features).to(q.device)
-    sums = (q.double() @ w.double().T).float()
-    return sums * (scales[:, None] * weight.row_scales.to(q.device))
+    w = as_tensor(unpack_ternary(weight.codes, weight.out_features, weight.in_features))
+    sums = (q.double() @ w.to(q.device).double().T).float()
+    return sums * (scales[:, None] * as_tensor(weight.row_scales).to(q.device))
 
 
 def gated_matmul(q: Tensor, scales: Tensor, gate: PackedTernary, up: PackedTernary) -> Tensor:
@@ -67,10 +80,10 @@ def int8_logits(x: Tensor, int8: Int8Table, table: Tensor) -> Tensor:
     steps = 127 * 128 + 63
     absmax = x.abs().amax(-1, keepdim=True).clamp(min=1e-30)
     digits = (x * (steps / absmax)).round()
-    weights = int8.unpack(x.shape[-1]).to(x.device)
+    weights = as_tensor(int8.unpack(x.shape[-1])).to(x.device)
     sums = digits.double() @ weights.double().T
     scales, residuals, norms = (
-        t.to(x.device) for t in (int8.scales, int8.residual_norms, int8.norms)
+        as_tensor(part).to(x.device) for part in (int8.scales, int8.residual_norms, int8.norms)
     )
     logits = (sums * (absmax / steps).double() * scales.double()).float()
     error = (x - digits * (absmax / steps)).norm(dim=-1, keepdim=True)

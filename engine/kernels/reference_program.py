@@ -7,13 +7,15 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sterna.engine.kernels import reference
+from sterna.engine.kernels.arrays import Floats, Ints, Table
 from sterna.engine.kernels.int8_table import Int8Table
 from sterna.engine.kernels.packing import PackedTernary
 from sterna.engine.kernels.program import AttentionShape, QuantizedRows, Rows
-from sterna.engine.kernels.step import CACHE_TOKENS, Floats, Ints, Logprobs, Sampling, Step
+from sterna.engine.kernels.step import CACHE_TOKENS, Logprobs, Sampling, Step
 
 
 class ReferenceProgram:
@@ -58,7 +60,7 @@ class ReferenceProgram:
 
     def input_rows(self, values: Floats) -> Rows:
         """Add rows with given values: the input of a program of a few operations."""
-        self._rows.append(self._move(torch.from_numpy(values)))
+        self._rows.append(self._move(values))
         return Rows(len(self._rows) - 1, values.shape[1])
 
     def read(self, rows: Rows) -> Floats:
@@ -70,18 +72,18 @@ class ReferenceProgram:
         q, scales = self._quantized[rows.index]
         return q.cpu().numpy(), scales.cpu().numpy()
 
-    def embed(self, table: Tensor) -> Rows:
+    def embed(self, table: Table) -> Rows:
         """See ``Program``."""
-        table = self._move(table)
-        return self._record("embed", table.shape[1], lambda step: table[step["token_ids"]].float())
+        rows = self._move(table)
+        return self._record("embed", table.shape[1], lambda step: rows[step["token_ids"]].float())
 
-    def rms_norm_quantize(self, x: Rows, weight: Tensor, eps: float) -> QuantizedRows:
+    def rms_norm_quantize(self, x: Rows, weight: Floats, eps: float) -> QuantizedRows:
         """See ``Program``."""
-        weight = self._move(weight)
+        factors = self._move(weight)
         return self._record_quantized(
             "rms_norm_quantize",
             x.width,
-            lambda: reference.rms_norm(self._rows[x.index], weight, eps),
+            lambda: reference.rms_norm(self._rows[x.index], factors, eps),
         )
 
     def ternary_matmul(self, x: QuantizedRows, weight: PackedTernary) -> Rows:
@@ -138,7 +140,7 @@ class ReferenceProgram:
             outputs = []
             starts = step["query_starts"].tolist()
             for r, (begin, end) in enumerate(pairwise(starts)):
-                length = int(step["context_lens"][r])
+                length = int(step["positions"][end - 1]) + 1
                 table = step["block_tables"][r, : -(-length // CACHE_TOKENS)]
                 keys, values = blocks[:, table].flatten(1, 2)[:, :length]
                 outputs.append(
@@ -150,34 +152,33 @@ class ReferenceProgram:
 
         return self._record("attention", shape.query_size, run)
 
-    def select_rms_norm(self, x: Rows, weight: Tensor, eps: float) -> Rows:
+    def select_rms_norm(self, x: Rows, weight: Floats, eps: float) -> Rows:
         """See ``Program``."""
-        weight = self._move(weight)
+        factors = self._move(weight)
         return self._record(
             "select_rms_norm",
             x.width,
-            lambda step: reference.rms_norm(self._rows[x.index][step["logit_rows"]], weight, eps),
+            lambda step: reference.rms_norm(self._rows[x.index][step["logit_rows"]], factors, eps),
         )
 
-    def head(self, x: Rows, table: Tensor) -> Rows:
+    def head(self, x: Rows, table: Table) -> Rows:
         """See ``Program``."""
-        table = self._move(table)
-        return self._record("head", table.shape[0], lambda _: self._rows[x.index] @ table.float().T)
+        rows = self._move(table)
+        return self._record("head", table.shape[0], lambda _: self._rows[x.index] @ rows.float().T)
 
-    def int8_head(self, x: Rows, int8: Int8Table, table: Tensor) -> Rows:
+    def int8_head(self, x: Rows, int8: Int8Table, table: Table) -> Rows:
         """See ``Program``."""
-        table = self._move(table)
+        rows = self._move(table)
         return self._record(
             "int8_head",
             table.shape[0],
-            lambda _: reference.int8_logits(self._rows[x.index], int8, table),
+            lambda _: reference.int8_logits(self._rows[x.index], int8, rows),
         )
 
     def run(self, step: Step) -> Floats:
         """See ``Program``."""
         arrays = {
-            name: self._move(torch.from_numpy(getattr(step, name)).long())
-            for name in Step.__dataclass_fields__
+            name: self._move(getattr(step, name)).long() for name in Step.__dataclass_fields__
         }
         for kind, op in self._ops:
             start = time.perf_counter()
@@ -221,8 +222,8 @@ class ReferenceProgram:
             raise ValueError("attention: the program was made without an attention shape")
         return self._shape
 
-    def _move(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._device)
+    def _move(self, array: NDArray[np.generic]) -> Tensor:
+        return reference.as_tensor(array).to(self._device)
 
     def _record(self, kind: str, width: int, op: Callable[[dict[str, Tensor]], Tensor]) -> Rows:
         rows = Rows(len(self._rows), width)

@@ -1,13 +1,11 @@
 """The batch of one step, as arrays: what a program is run on."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints: TypeAlias = NDArray[np.int32]
-Floats: TypeAlias = NDArray[np.float32]
+from sterna.engine.kernels.arrays import Floats, Ints
 
 CACHE_TOKENS = 16  # tokens in a block of the KV cache; kCacheTokens in csrc/kernel_table.h
 
@@ -25,7 +23,6 @@ class Step:
     slots: Ints  # [T]: cache block * CACHE_TOKENS + offset, where keys and values go
     block_tables: Ints  # [R, B]: cache blocks of each request, in order; padded with any block
     query_starts: Ints  # [R + 1]: the tokens of request r are query_starts[r] : query_starts[r + 1]
-    context_lens: Ints  # [R]: tokens in the cache after this step
     logit_rows: Ints  # [S]: rows of T
 
 

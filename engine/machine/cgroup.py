@@ -6,6 +6,8 @@ Reads files only. ``root`` is the root of the file system, another folder in tes
 from collections.abc import Iterator
 from pathlib import Path
 
+FILE_SYSTEM = Path("/")
+
 
 def folders_v2(root: Path) -> Iterator[Path]:
     """Yield the folder of this process's group and of each group above it, innermost first."""

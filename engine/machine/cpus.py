@@ -7,7 +7,6 @@ from pathlib import Path
 from sterna.engine.errors import ConfigError
 from sterna.engine.machine import cgroup
 
-FILE_SYSTEM = Path("/")
 THREADS_PER_CPU = 4  # more are slow: all wait for each other, many times in a step
 FEW_THREADS = 8  # never too many, on however few CPUs
 
@@ -25,7 +24,7 @@ def choose_num_threads(asked: int | None, cpus: Set[int] | None = None) -> int:
     return asked
 
 
-def default_num_threads(root: Path = FILE_SYSTEM, cpus: Set[int] | None = None) -> int:
+def default_num_threads(root: Path = cgroup.FILE_SYSTEM, cpus: Set[int] | None = None) -> int:
     """Count physical cores among ``cpus`` (None: the affinity mask), within the group's CPU quota.
 
     Two hardware threads of a core share its multipliers, so a second one would only get in the way.

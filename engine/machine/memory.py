@@ -11,7 +11,6 @@ from sterna.engine.errors import ConfigError
 from sterna.engine.machine import cgroup
 
 CACHE_SHARE = 0.5  # of the free memory; the rest is for activations, the server and other programs
-FILE_SYSTEM = Path("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def num_cache_blocks(
     return min(affordable, config.max_batch_requests * blocks_per_request)
 
 
-def free_memory_bytes(root: Path = FILE_SYSTEM) -> int:
+def free_memory_bytes(root: Path = cgroup.FILE_SYSTEM) -> int:
     """Bytes that this process may still take: the machine's, or a control group's if less."""
     limits = [*_free_in_machine(root), *_free_in_groups_v2(root), *_free_in_groups_v1(root)]
     return max(0, min(limits, default=0))

@@ -6,7 +6,6 @@ from typing import Self
 
 from sterna.engine.machine import cgroup
 
-FILE_SYSTEM = Path("/")
 UNLIMITED_BYTES = 1 << 60  # version 1 of control groups writes a number close to 2**63
 
 
@@ -20,7 +19,7 @@ class ProcessMemory:
     group_limit_bytes: int | None  # the least of all groups around the process
 
     @classmethod
-    def read(cls, root: Path = FILE_SYSTEM) -> Self:
+    def read(cls, root: Path = cgroup.FILE_SYSTEM) -> Self:
         """Read them. ``root`` is the root of the file system, another folder in tests."""
         status = _status(root / "proc/self/status")
         return cls(

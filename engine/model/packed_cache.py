@@ -19,51 +19,54 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
+from sterna.engine.kernels import Codes
 from sterna.engine.model.sources.mapped_file import map_file, view_at
 
 logger = logging.getLogger(__name__)
 
-FORMAT: Final = "sterna packed weights 3"  # count up when the order of bytes or codes changes
+FORMAT: Final = "sterna packed weights 4"  # count up when the order of bytes or codes changes
 _ALIGNMENT: Final = 64
 _ABANDONED_SECONDS: Final = 3600.0  # a temporary file that nobody has written to for so long
 
-TensorShape = tuple[torch.dtype, tuple[int, ...]]
-Store = Callable[[str, Tensor], None]
-"""Takes one tensor of the layout by its name, of any shape with the same bytes."""
+Array = NDArray[Any]
+ArrayShape = tuple[str, tuple[int, ...]]
+"""The name of a dtype, and a shape."""
+Store = Callable[[str, Array], None]
+"""Takes one array of the layout by its name, of any shape with the same bytes."""
 Fill = Callable[[Store], None]
-"""Makes all tensors of a layout and stores each once."""
+"""Makes all arrays of a layout and stores each once."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    dtype: torch.dtype
+    dtype: str
     shape: tuple[int, ...]
     offset: int
 
     @property
     def num_bytes(self) -> int:
-        return prod(self.shape) * self.dtype.itemsize
+        return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 class PackedCache:
-    """The tensors of one checkpoint, packed; ``tensors`` gets them from the file or makes them.
+    """The arrays of one checkpoint, packed; ``arrays`` gets them from the file or makes them.
 
     file: where they are kept. source: fingerprint of the checkpoint, as JSON values.
     """
 
-    def __init__(self, file: Path, source: object, shapes: Mapping[str, TensorShape]) -> None:
+    def __init__(self, file: Path, source: object, shapes: Mapping[str, ArrayShape]) -> None:
         self.file = file
         self._places, self._data_bytes = _arrange(shapes)
         self._header = _header(source, self._places)
         self.num_bytes = len(self._header) + self._data_bytes
 
-    def tensors(self, fill: Fill) -> dict[str, Tensor]:
-        """Return all tensors by name, mapped from the file; write the file first where needed.
+    def arrays(self, fill: Fill) -> dict[str, Array]:
+        """Return all arrays by name, mapped from the file; write the file first where needed.
 
         Where it cannot be written they are made in memory, and a warning says so.
         """
@@ -80,29 +83,29 @@ class PackedCache:
             return self._make_in_memory(fill)
         return mapped
 
-    def _map(self) -> dict[str, Tensor] | None:
-        """Return the tensors of the file, or None where there is no such file or not this one."""
+    def _map(self) -> dict[str, Array] | None:
+        """Return the arrays of the file, or None where there is no such file or not this one."""
         try:
             if self.file.stat().st_size != self.num_bytes:
                 return None
             storage = map_file(self.file, self.num_bytes)
-        except (OSError, RuntimeError):  # absent or unreadable; torch says it with RuntimeError
+        except (OSError, ValueError):  # absent, unreadable, or just cut short
             return None
-        if storage[: len(self._header)].numpy().tobytes() != self._header:
+        if storage[: len(self._header)].tobytes() != self._header:
             return None
         return self._views(storage[len(self._header) :])
 
-    def _views(self, data: Tensor) -> dict[str, Tensor]:
+    def _views(self, data: Codes) -> dict[str, Array]:
         return {
             name: view_at(data, place.offset, place.dtype, place.shape)
             for name, place in self._places.items()
         }
 
-    def _make_in_memory(self, fill: Fill) -> dict[str, Tensor]:
-        views = self._views(torch.empty(self._data_bytes, dtype=torch.uint8))
+    def _make_in_memory(self, fill: Fill) -> dict[str, Array]:
+        views = self._views(_aligned_memory(self._data_bytes))
 
-        def store(name: str, tensor: Tensor) -> None:
-            views[name].copy_(tensor.view(views[name].shape))
+        def store(name: str, array: Array) -> None:
+            views[name][...] = array.reshape(views[name].shape)
 
         fill(store)
         return views
@@ -114,7 +117,7 @@ class PackedCache:
         temporary = self.file.with_name(f"{self.file.name}.{secrets.token_hex(8)}.tmp")
         try:
             with temporary.open("xb") as output:
-                self._write_tensors(output, fill)
+                self._write_arrays(output, fill)
                 output.flush()
                 os.fsync(output.fileno())
             temporary.replace(self.file)
@@ -123,13 +126,13 @@ class PackedCache:
         _sync_folder(self.file.parent)
         logger.info("packed weights written to %s", self.file)
 
-    def _write_tensors(self, output: BinaryIO, fill: Fill) -> None:
+    def _write_arrays(self, output: BinaryIO, fill: Fill) -> None:
         output.truncate(self.num_bytes)
         output.write(self._header)
 
-        def store(name: str, tensor: Tensor) -> None:
+        def store(name: str, array: Array) -> None:
             output.seek(len(self._header) + self._places[name].offset)
-            output.write(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+            output.write(np.ascontiguousarray(array).data)
 
         fill(store)
 
@@ -142,7 +145,7 @@ class PackedCache:
                         path.unlink()
 
 
-def _arrange(shapes: Mapping[str, TensorShape]) -> tuple[dict[str, _Place], int]:
+def _arrange(shapes: Mapping[str, ArrayShape]) -> tuple[dict[str, _Place], int]:
     """Return the place of each tensor in the data, and the size of the data."""
     places: dict[str, _Place] = {}
     offset = 0
@@ -153,9 +156,7 @@ def _arrange(shapes: Mapping[str, TensorShape]) -> tuple[dict[str, _Place], int]
 
 
 def _header(source: object, places: Mapping[str, _Place]) -> bytes:
-    tensors = {
-        name: [str(place.dtype), place.shape, place.offset] for name, place in places.items()
-    }
+    tensors = {name: [place.dtype, place.shape, place.offset] for name, place in places.items()}
     fields = {"format": FORMAT, "source": source, "tensors": tensors}
     text = json.dumps(fields).encode() + b"\n"
     return text.ljust(_aligned(len(text)))
@@ -163,6 +164,11 @@ def _header(source: object, places: Mapping[str, _Place]) -> bytes:
 
 def _aligned(num_bytes: int) -> int:
     return -(-num_bytes // _ALIGNMENT) * _ALIGNMENT
+
+
+def _aligned_memory(num_bytes: int) -> Codes:
+    memory = np.empty(num_bytes + _ALIGNMENT, np.uint8)
+    return memory[-memory.ctypes.data % _ALIGNMENT :][:num_bytes]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,77 +1,99 @@
-"""What a sequence has said -> its part of ``/v1/chat/completions``, whole or as it comes."""
+"""The answer of ``/v1/chat/completions``."""
 
+from collections.abc import Iterator, Sequence
+from typing import TypedDict
+
+from sterna.engine import EnergyAccounting
+from sterna.server.answers.chat_choice import ChatChoice
+from sterna.server.answers.logprobs import LogprobWriter
+from sterna.server.answers.usage import UsageCounter
+from sterna.server.generation.job import GenerationJob
 from sterna.server.generation.text_delta import TextDelta
+from sterna.server.schemas.answer import new_head
 from sterna.server.schemas.chat_completions import (
-    ArgumentsDelta,
-    CallBegin,
-    CallPiece,
-    CallsDelta,
-    ChatEndReason,
-    ContentDelta,
-    Delta,
-    EndDelta,
-    ResponseMessage,
-    RoleDelta,
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionRequest,
+    Choice,
+    ChunkChoice,
 )
-from sterna.server.schemas.tools import CalledFunction, ToolCall
-from sterna.server.tools.parser import Call, CallBegun, Piece, TextPiece, ToolParser, fold
-from sterna.server.tools.use import ToolUse
-
-ID_PREFIX = "call_"
+from sterna.server.schemas.logprobs import ChatLogprobs
 
 
 class ChatAnswer:
-    """Reads one answer, either in one piece (``message``) or as it comes (``read``)."""
+    """See ``Answer``. Of each choice first the role, then text and calls; last the usage."""
 
-    def __init__(self, use: ToolUse) -> None:
-        self._use = use
-        self._parser = ToolParser(use)
-        self._has_begun = False
+    def __init__(
+        self,
+        body: ChatCompletionRequest,
+        job: GenerationJob,
+        logprobs: LogprobWriter,
+        energy: EnergyAccounting,
+    ) -> None:
+        self._body = body
+        self._logprobs = logprobs
+        self._head = new_head("chatcmpl", body.model)
+        self._usage = UsageCounter(job, energy if body.tells_energy else None)
+        self._choices = [ChatChoice(job.tool_use) for _ in range(job.num_sequences)]
+        self._prompt_token_ids = job.prompts[0] if body.return_token_ids else None
 
-    def message(self, answer: TextDelta) -> ResponseMessage:
-        """All of it. The content is null if there are only calls."""
-        text, calls = fold(self._pieces(answer))
-        return ResponseMessage(
-            content=None if calls and not text else text,
-            tool_calls=[_wire_call(call) for call in calls] or None,
+    def whole(self, texts: Sequence[TextDelta]) -> ChatCompletion:
+        """All choices, with what is known of the prompt."""
+        for text in texts:
+            self._usage.add(text)
+        return ChatCompletion(
+            **self._head,
+            choices=[self._choice(text) for text in texts],
+            usage=self._usage.total(),
+            prompt_logprobs=self._logprobs.prompt(texts[0], self._body.prompt_logprobs),
+            prompt_token_ids=self._prompt_token_ids,
         )
 
-    def read(self, delta: TextDelta) -> list[Delta]:
-        """What the delta adds, one for each chunk: first the role, then text and calls."""
-        gained = [_wire_delta(piece) for piece in self._pieces(delta)]
-        if delta.finish_reason and self._parser.num_calls:
-            gained.append(EndDelta())
-        elif not gained and (delta.tokens or delta.finish_reason):
-            gained.append(ContentDelta())
-        if not self._has_begun:
-            self._has_begun = True
-            gained.insert(0, RoleDelta())
-        return gained
+    def chunks(self, delta: TextDelta) -> Iterator[ChatCompletionChunk]:
+        """One for the role, and for each piece of text or of a call."""
+        self._usage.add(delta)
+        counts = self._usage.so_far() if self._body.continuous_usage else None
+        for choice in self._chunk_choices(delta):
+            yield ChatCompletionChunk(
+                **self._head,
+                choices=[choice],
+                usage=counts,
+                prompt_token_ids=self._prompt_token_ids,
+            )
+            self._prompt_token_ids = None  # in the first chunk only
 
-    def end_reason(self, delta: TextDelta) -> ChatEndReason | None:
-        """As OpenAI: a call that the client has named is no news, so its end is a plain stop."""
-        has_called = self._parser.num_calls > 0 and not self._parser.is_cut
-        if delta.finish_reason == "stop" and has_called and not self._use.is_named:
-            return "tool_calls"
-        return delta.finish_reason
+    def last_chunks(self) -> Iterator[ChatCompletionChunk]:
+        """The usage, if it was asked for."""
+        if self._body.include_usage:
+            yield ChatCompletionChunk(**self._head, choices=[], usage=self._usage.total())
 
-    def _pieces(self, delta: TextDelta) -> list[Piece]:
-        pieces = self._parser.push(delta.text)
-        return pieces + self._parser.finish() if delta.finish_reason else pieces
+    def _choice(self, text: TextDelta) -> Choice:
+        choice = self._choices[text.index]
+        message, reason = choice.message(text), choice.end_reason(text)
+        assert reason, "a stream ends only when all its sequences have"
+        return Choice(message=message, finish_reason=reason, **self._details(text))
+
+    def _chunk_choices(self, delta: TextDelta) -> Iterator[ChunkChoice]:
+        choice = self._choices[delta.index]
+        gained = choice.read(delta)
+        yield from (ChunkChoice(index=delta.index, delta=gain) for gain in gained[:-1])
+        for last in gained[-1:]:
+            reason, details = choice.end_reason(delta), self._details(delta)
+            yield ChunkChoice(delta=last, finish_reason=reason, **details)
+
+    def _details(self, delta: TextDelta) -> "_Details":
+        return {
+            "index": delta.index,
+            "logprobs": self._logprobs.chat(delta.tokens) if self._body.logprobs else None,
+            "stop_reason": delta.stop_reason,
+            "token_ids": delta.token_ids if self._body.return_token_ids else None,
+        }
 
 
-def _wire_call(call: Call) -> ToolCall:
-    function = CalledFunction(name=call.name, arguments=call.arguments)
-    return ToolCall(id=ID_PREFIX + call.id, function=function)
+class _Details(TypedDict):
+    """What a choice says of its tokens, streamed or whole."""
 
-
-def _wire_delta(piece: Piece) -> Delta:
-    match piece:
-        case TextPiece():
-            return ContentDelta(content=piece.text)
-        case CallBegun():
-            call = _wire_call(Call(piece.id, piece.name))
-            return CallsDelta(tool_calls=[CallBegin(index=piece.index, **dict(call))])
-        case _:
-            gained = ArgumentsDelta(arguments=piece.text)
-            return CallsDelta(tool_calls=[CallPiece(index=piece.index, function=gained)])
+    index: int
+    logprobs: ChatLogprobs | None
+    stop_reason: str | int | None
+    token_ids: list[int] | None

@@ -1,27 +1,59 @@
-"""Text deltas -> the choices of ``/v1/completions``, streamed or whole.
+"""The answer of ``/v1/completions``.
 
-One for each response: it remembers which answers have begun, as what comes before an answer (its
-prompt, if it is to be repeated) goes with the first of it.
+It remembers which choices have begun, as what comes before one (its prompt, if it is to be
+repeated) goes with the first of it.
 """
 
+from collections.abc import Iterator, Sequence
+
+from sterna.engine import EnergyAccounting
 from sterna.server.answers.logprobs import LogprobWriter
+from sterna.server.answers.usage import UsageCounter
 from sterna.server.generation.job import GenerationJob
 from sterna.server.generation.text_delta import TextDelta, TextToken
-from sterna.server.schemas.completions import Choice, CompletionRequest
+from sterna.server.schemas.answer import new_head
+from sterna.server.schemas.completions import Choice, Completion, CompletionRequest
 from sterna.server.schemas.logprobs import CompletionLogprobs
 from sterna.server.text.echo import Echo
 
 
-class CompletionWriter:
-    """Writes the choices of one response."""
+class CompletionAnswer:
+    """See ``Answer``. The text of each choice as it comes; last the usage."""
 
-    def __init__(self, body: CompletionRequest, job: GenerationJob, writer: LogprobWriter) -> None:
+    def __init__(
+        self,
+        body: CompletionRequest,
+        job: GenerationJob,
+        logprobs: LogprobWriter,
+        energy: EnergyAccounting,
+    ) -> None:
         self._body = body
         self._job = job
-        self._writer = writer
+        self._writer = logprobs
+        self._head = new_head("cmpl", body.model)
+        self._usage = UsageCounter(job, energy if body.tells_energy else None)
         self._begun: set[int] = set()
 
-    def choice(self, delta: TextDelta) -> Choice:
+    def whole(self, texts: Sequence[TextDelta]) -> Completion:
+        """All choices."""
+        for text in texts:
+            self._usage.add(text)
+        choices = [self._choice(text) for text in texts]
+        return Completion(**self._head, choices=choices, usage=self._usage.total())
+
+    def chunks(self, delta: TextDelta) -> Iterator[Completion]:
+        """One, unless there is nothing to say."""
+        self._usage.add(delta)
+        if not delta.is_empty:
+            counts = self._usage.so_far() if self._body.continuous_usage else None
+            yield Completion(**self._head, choices=[self._choice(delta)], usage=counts)
+
+    def last_chunks(self) -> Iterator[Completion]:
+        """The usage, if it was asked for."""
+        if self._body.include_usage:
+            yield Completion(**self._head, choices=[], usage=self._usage.total())
+
+    def _choice(self, delta: TextDelta) -> Choice:
         """What the delta says, after its answer's prompt if that is to be repeated."""
         is_first = delta.index not in self._begun
         self._begun.add(delta.index)

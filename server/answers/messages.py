@@ -1,7 +1,7 @@
-"""What a sequence has said -> the message of ``/v1/messages``, whole or as it comes."""
+"""The answer of ``/v1/messages``."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 from uuid import uuid4
 
@@ -27,7 +27,6 @@ from sterna.server.schemas.message_events import (
     ToolUseContent,
 )
 from sterna.server.tools.parser import CallBegun, Piece, TextPiece, ToolParser, parse
-from sterna.server.tools.use import ToolUse
 
 ID_PREFIX = "toolu_"
 
@@ -39,44 +38,37 @@ class MessageHead(TypedDict):
     model: str
 
 
-def new_head(model: str) -> MessageHead:
-    """A head with a new id."""
-    return {"id": f"msg_{uuid4().hex}", "model": model}
+class MessagesAnswer:
+    """See ``Answer``. Blocks come one after another, so one at most is open."""
 
-
-def whole_message(
-    head: MessageHead, answer: TextDelta, job: GenerationJob, use: ToolUse
-) -> MessageAnswer:
-    """The answer in one piece. A call that the limit has cut is left out: it has no arguments."""
-    usage = UsageCounter(job)
-    usage.add(answer)
-    text, calls = parse(answer.text, use)
-    content: list[Content] = [TextContent(text=text)] if text else []
-    content += [
-        ToolUseContent(id=ID_PREFIX + call.id, name=call.name, input=json.loads(call.arguments))
-        for call in calls
-        if call.is_complete
-    ]
-    return MessageAnswer(
-        **head,
-        content=content,
-        stop_reason=_stop_reason(answer, has_called=bool(calls)),
-        stop_sequence=_stop_sequence(answer),
-        usage=_usage(usage),
-    )
-
-
-class MessageStream:
-    """The events of one answer. Blocks come one after another, so one at most is open."""
-
-    def __init__(self, head: MessageHead, job: GenerationJob, use: ToolUse) -> None:
-        self._head = head
+    def __init__(self, model: str, job: GenerationJob) -> None:
+        self._head: MessageHead = {"id": f"msg_{uuid4().hex}", "model": model}
+        self._use = job.tool_use
         self._usage = UsageCounter(job)
-        self._parser = ToolParser(use)
+        self._parser = ToolParser(job.tool_use)
         self._num_blocks = 0
         self._open: type[Content] | None = None
 
-    def add(self, delta: TextDelta) -> Iterator[Event]:
+    def whole(self, texts: Sequence[TextDelta]) -> MessageAnswer:
+        """The message. A call that the limit has cut is left out: it has no arguments."""
+        (answer,) = texts
+        self._usage.add(answer)
+        text, calls = parse(answer.text, self._use)
+        content: list[Content] = [TextContent(text=text)] if text else []
+        content += [
+            ToolUseContent(id=ID_PREFIX + call.id, name=call.name, input=json.loads(call.arguments))
+            for call in calls
+            if call.is_complete
+        ]
+        return MessageAnswer(
+            **self._head,
+            content=content,
+            stop_reason=_stop_reason(answer, has_called=bool(calls)),
+            stop_sequence=_stop_sequence(answer),
+            usage=_usage(self._usage),
+        )
+
+    def chunks(self, delta: TextDelta) -> Iterator[Event]:
         """The events that a delta becomes; with the first one, also the beginning."""
         is_first = not self._usage.num_generated
         self._usage.add(delta)
@@ -93,6 +85,10 @@ class MessageStream:
             end = MessageEnd(stop_reason=reason, stop_sequence=_stop_sequence(delta))
             yield MessageDelta(delta=end, usage=_usage(self._usage))
             yield MessageStop()
+
+    def last_chunks(self) -> Sequence[Event]:
+        """None: the last delta has said all."""
+        return ()
 
     def _start(self) -> Event:
         usage = _usage(self._usage)
@@ -131,7 +127,7 @@ class MessageStream:
 
 
 def _usage(counter: UsageCounter) -> MessageUsage:
-    usage = counter.usage()
+    usage = counter.so_far()
     num_cached = usage.prompt_tokens_details.cached_tokens
     return MessageUsage(
         input_tokens=usage.prompt_tokens - num_cached,

@@ -12,7 +12,8 @@ from sterna.server import checkpoint
 from sterna.server.bench.http import HttpPlan, bench_http
 from sterna.server.bench.report import Objective
 from sterna.server.commands.progress import progress_bar
-from sterna.server.commands.serve import add_option, engine_config
+from sterna.server.commands.serve import add_option
+from sterna.server.engine_config import engine_config
 from sterna.server.settings import Settings
 
 Figures = Mapping[str, Any]
@@ -22,6 +23,7 @@ ENERGY_SETTINGS = ("powercap_dir", "zeusd", "tdp_watts", "idle_watts")
 ENGINE_SETTINGS = ("threads", "kv_dtype", "head", *ENERGY_SETTINGS)  # options of ``bench model``
 FIXED = {  # whatever the environment says: what the measured batches need
     "backend": "native",
+    "device": "cpu",
     "kv_cache_tokens": 8192,
     "max_batch_requests": 64,
     "max_context_tokens": None,

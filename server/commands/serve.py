@@ -4,22 +4,19 @@ import gc
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from fastapi import FastAPI
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from sterna.engine import AsyncEngine, ConfigError, EngineConfig
 from sterna.server import checkpoint, logs
 from sterna.server.app import create_app
 from sterna.server.commands.progress import progress_bar
 from sterna.server.commands.signals import ended_by_sigterm
-from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.http import auth
 from sterna.server.http.listener import Server, check_address, check_tls
 from sterna.server.http.loading import answered_while_loading
+from sterna.server.served_model import ServedModel
 from sterna.server.settings import Settings, option, variable
-from sterna.server.text.tokenizer import Tokenizer
 
 GROUPS = {  # the help's titles, each by the setting that it begins with
     "host": "where, and to whom",
@@ -97,33 +94,6 @@ def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
     May download, and shows what is done on a terminal. Raises CheckpointError, ConfigError.
     """
     settings = checkpoint.resolve(settings)
-    config = engine_config(settings)
-    tokenizer = Tokenizer.load(config.model_path)
-    defaults = SamplingDefaults.load(config.model_path)
     with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
-        engine = AsyncEngine.load(config, progress)  # last, because it takes long
-    return create_app(settings, engine, tokenizer, defaults), settings
-
-
-def engine_config(settings: Settings) -> EngineConfig:
-    """The part of the settings that is about computing. Raises ConfigError."""
-    if settings.model is None:
-        raise ConfigError("the model must be resolved to a folder first")
-    return EngineConfig(
-        model_path=Path(settings.model),
-        max_context_tokens=settings.max_context_tokens,
-        max_batch_tokens=settings.max_batch_tokens,
-        max_chunk_tokens=settings.max_chunk_tokens,
-        max_batch_requests=settings.max_batch_requests,
-        kv_cache_tokens=settings.kv_cache_tokens,
-        kv_dtype=settings.kv_dtype,
-        head=settings.head,
-        num_threads=settings.threads,
-        backend=settings.backend,
-        cache_dir=settings.cache_dir,
-        powercap_dir=settings.powercap_dir,
-        zeusd=settings.zeusd,
-        energy_period_seconds=settings.energy_period_seconds,
-        tdp_watts=settings.tdp_watts,
-        idle_watts=settings.idle_watts,
-    )
+        model = ServedModel.load(settings, progress)
+    return create_app(settings, model), settings

@@ -12,12 +12,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from sterna.engine import Constraint
 from sterna.server.constraints.grammars import ConstraintSpec
-from sterna.server.constraints.matchers import Vocabulary, one_line
+from sterna.server.constraints.matchers import GrammarVocabulary, one_line
 from sterna.server.errors import InvalidRequestError
 
 STACK_BYTES_PER_BYTE: Final = 4 << 10  # five times what was needed
@@ -39,16 +38,20 @@ class ConstraintCompiler:
     """Compiles for one model. The methods are for the event loop."""
 
     def __init__(
-        self, path: Path, vocab_size: int, eos_token_ids: Collection[int], limits: CompileLimits
+        self,
+        tokenizer_json: Callable[[], str],
+        vocab_size: int,
+        eos_token_ids: Collection[int],
+        limits: CompileLimits,
     ) -> None:
-        """Prepare to read ``path``, a tokenizer.json, as soon as ``start`` is called."""
-        self._load: Callable[[], Vocabulary] = lambda: Vocabulary.load(
-            path, vocab_size, eos_token_ids
+        """Prepare to read the tokenizer as soon as ``start`` is called."""
+        self._load: Callable[[], GrammarVocabulary] = lambda: GrammarVocabulary.load(
+            tokenizer_json(), vocab_size, eos_token_ids
         )
         self._limits = limits
         self._pool = ThreadPoolExecutor(NUM_THREADS, "constraints")
         self._compile_text = lru_cache(NUM_CACHED)(self._compile_anew)
-        self._vocabulary: Future[Vocabulary] | None = None
+        self._vocabulary: Future[GrammarVocabulary] | None = None
 
     def start(self) -> None:
         """Begin to read the tokenizer, on a thread. Does nothing the second time."""
@@ -100,6 +103,6 @@ class ConstraintCompiler:
             threading.stack_size(usual)
 
 
-def _warn(vocabulary: "Future[Vocabulary]") -> None:
+def _warn(vocabulary: "Future[GrammarVocabulary]") -> None:
     if not vocabulary.cancelled() and (error := vocabulary.exception()):
         _log.warning("no structured output with this tokenizer: %s", one_line(str(error)))

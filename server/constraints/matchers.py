@@ -6,7 +6,6 @@ The rules of the game are in ``engine/constraints/constraint.py``; here llguidan
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -32,26 +31,27 @@ _LIMITS: Final = LLParserLimits(
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class GrammarVocabulary:
     """A model's tokens as llguidance knows them. Takes time to load: once, and in a thread."""
 
     tokens: LLTokenizer
     known: NDArray[np.uint32]  # a bit for each id that has a token, in words as of a mask
 
     @classmethod
-    def load(cls, path: Path, vocab_size: int, eos_token_ids: Collection[int]) -> "Vocabulary":
-        """Read a tokenizer.json. Raises ValueError if llguidance can't work with it.
+    def load(
+        cls, tokenizer_json: str, vocab_size: int, eos_token_ids: Collection[int]
+    ) -> "GrammarVocabulary":
+        """Make it of a tokenizer. Raises ValueError if llguidance can't work with it.
 
         vocab_size: ids of the model; those that the tokenizer doesn't have are never allowed.
         """
-        definition = path.read_text()
         tokens = LLTokenizer(
-            definition, n_vocab=vocab_size, eos_token=sorted(eos_token_ids) or None
+            tokenizer_json, n_vocab=vocab_size, eos_token=sorted(eos_token_ids) or None
         )
         if tokens.vocab_size != vocab_size:
             raise ValueError(f"{tokens.vocab_size} tokens found, the model has {vocab_size}")
         bits = np.zeros(-(-vocab_size // 32) * 32, np.uint8)
-        bits[list(Encoder.from_str(definition).get_vocab(with_added_tokens=True).values())] = 1
+        bits[list(Encoder.from_str(tokenizer_json).get_vocab(with_added_tokens=True).values())] = 1
         return cls(tokens, np.packbits(bits, bitorder="little").view("<u4"))
 
     def compile(self, grammar: str) -> "CompiledGrammar":
@@ -68,7 +68,7 @@ class Vocabulary:
 class CompiledGrammar:
     """A grammar, to be followed by any number of sequences."""
 
-    def __init__(self, vocabulary: Vocabulary, matcher: LLMatcher) -> None:
+    def __init__(self, vocabulary: GrammarVocabulary, matcher: LLMatcher) -> None:
         self._vocabulary = vocabulary
         self._matcher = matcher  # stays where it is: sequences get copies
 
@@ -99,7 +99,7 @@ class CompiledGrammar:
 class GrammarMatcher:
     """One sequence's place in a grammar. An error stays: no later call succeeds."""
 
-    def __init__(self, vocabulary: Vocabulary, matcher: LLMatcher) -> None:
+    def __init__(self, vocabulary: GrammarVocabulary, matcher: LLMatcher) -> None:
         self._known = vocabulary.known
         self._matcher = matcher
         self._check()

@@ -1,1 +1,1 @@
-"""How each API tells errors and events."""
+"""How each API writes errors and events. A new one is a file here, and a line in ``registry``."""

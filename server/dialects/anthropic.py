@@ -1,10 +1,17 @@
-"""Errors of ``/v1/messages`` in the shape of Anthropic: the status says which type it is."""
+"""Anthropic's dialect, of ``/v1/messages``: the status says which type an error is."""
 
 import json
+from collections.abc import Mapping
+from typing import Final
 
-PATH = "/v1/messages"
+from pydantic import BaseModel
+from sse_starlette import ServerSentEvent
 
-TYPES = {
+from sterna.server.dialects.dialect import event
+from sterna.server.errors import ApiError
+from sterna.server.schemas.error import MessagesErrorBody
+
+TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
@@ -17,8 +24,47 @@ TYPES = {
 }
 
 
-def body(status: int, message: str, request_id: str | None) -> bytes:
-    """The JSON document, in ASCII: a message may quote a client's lone surrogates."""
-    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
-    error = {"type": kind, "message": message}
-    return json.dumps({"type": "error", "error": error, "request_id": request_id}).encode()
+class AnthropicDialect:
+    """Errors with a type and a message; named events."""
+
+    prefix = "/v1/messages"
+    error_schema = MessagesErrorBody
+
+    def error_body(self, error: ApiError, request_id: str | None) -> bytes:
+        """See ``Dialect``."""
+        unknown = "invalid_request_error" if error.status < 500 else "api_error"
+        fields = {"type": TYPES.get(error.status, unknown), "message": error.message}
+        return json.dumps({"type": "error", "error": fields, "request_id": request_id}).encode()
+
+    def headers(self, request_id: str) -> Mapping[str, str]:
+        """The id where the anthropic client looks for it."""
+        return {"request-id": request_id}
+
+    def events(self, request_id: str | None) -> "NamedEvents":
+        """See ``Dialect``."""
+        return NamedEvents(request_id)
+
+
+class NamedEvents:
+    """Each chunk has a ``type``, which is also the event's name."""
+
+    def __init__(self, request_id: str | None) -> None:
+        self._request_id = request_id
+
+    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
+        """One event."""
+        return event(chunk.model_dump_json(), getattr(chunk, "type"))  # noqa: B009 (of any chunk)
+
+    def error(self, error: ApiError) -> ServerSentEvent:
+        """The error's body."""
+        return event(ANTHROPIC.error_body(error, self._request_id).decode(), "error")
+
+    def end(self) -> None:
+        """Nothing: the last chunk says so itself."""
+
+    def ping(self) -> ServerSentEvent:
+        """An event of that name."""
+        return event('{"type": "ping"}', "ping")
+
+
+ANTHROPIC = AnthropicDialect()

@@ -52,10 +52,10 @@ class TextGenerator:
         Raises what stopped any of them; the others end with it.
         """
         outbox, record = Outbox(job.num_sequences), current_record.get() or RequestRecord()
-        record.begin([len(prompt) for prompt in job.prompts], job.num_choices)
+        record.begin(job)
         meters = [
-            self._metrics.prompt(job.arrived_at, len(p), job.params.max_tokens, job.num_choices)
-            for p in job.prompts
+            self._metrics.prompt(job.arrived_at, length, job.params.max_tokens, job.num_choices)
+            for length in job.prompt_lengths
         ]
         tasks = [
             asyncio.create_task(
@@ -75,7 +75,7 @@ class TextGenerator:
             raise
         finally:
             record.end("abort")
-            record.charge(job.energy.joules, self._engine.energy.meter.report().basis.source)
+            record.charge(job.energy.joules, self._engine.energy.basis.source)
             for task in tasks:
                 task.cancel()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sterna.engine import EnergyShare, SamplingParams
 from sterna.server.text.echo import Echo
+from sterna.server.tools.use import ToolUse
 
 NUM_CONTEXT_TOKENS = 8  # before a text: a decoder must see the end of a character, and a word
 
@@ -26,12 +27,18 @@ class GenerationJob:
     lists_tokens: bool = False  # deltas carry their tokens
     continues_text: bool = False  # an answer goes on where its prompt ends, as no chat does
     echoes: Sequence[Echo] = ()  # of each prompt, if answers begin with it
+    tool_use: ToolUse = field(default_factory=ToolUse)
     energy: EnergyShare = field(default_factory=EnergyShare)  # that all sequences are charged to
 
     @property
     def num_sequences(self) -> int:
         """All choices of all prompts."""
         return len(self.prompts) * self.num_choices
+
+    @property
+    def prompt_lengths(self) -> list[int]:
+        """Tokens of each prompt."""
+        return [len(prompt) for prompt in self.prompts]
 
     def prompt_of(self, index: int) -> list[int]:
         """Token ids that sequence ``index`` starts from."""

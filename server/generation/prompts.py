@@ -21,6 +21,7 @@ from sterna.server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequ
 from sterna.server.schemas.structured_outputs import ConstrainedFields
 from sterna.server.text.echo import Echo
 from sterna.server.text.tokenizer import Tokenizer
+from sterna.server.tools.use import Tool
 
 
 class PromptEncoder:
@@ -41,14 +42,16 @@ class PromptEncoder:
     async def chat_job(self, body: ChatCompletionRequest) -> GenerationJob:
         """The job of a conversation. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
-        prompt = await asyncio.to_thread(self._encode_chat, body, must_fit=True)
+        use = body.tool_use()
+        prompt = await asyncio.to_thread(self._encode_chat, body, use.shown, must_fit=True)
         limit = body.token_limit
         job = await self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
-        return await hold_to_tools(job, body.tool_use(), self._constraints)
+        return await hold_to_tools(replace(job, tool_use=use), self._constraints)
 
     async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
         """Token ids of a conversation, however long. Raises InvalidRequestError."""
-        return await asyncio.to_thread(self._encode_chat, body, must_fit=False)
+        shown = body.tool_use().shown
+        return await asyncio.to_thread(self._encode_chat, body, shown, must_fit=False)
 
     async def completion_job(self, body: CompletionRequest) -> GenerationJob:
         """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""
@@ -102,8 +105,10 @@ class PromptEncoder:
             lists_tokens=body.lists_tokens,
         )
 
-    def _encode_chat(self, body: ChatCompletionRequest, *, must_fit: bool) -> list[int]:
-        text = self._tokenizer.render_chat(for_template(body.messages), body.tool_use().shown)
+    def _encode_chat(
+        self, body: ChatCompletionRequest, tools: Sequence[Tool], *, must_fit: bool
+    ) -> list[int]:
+        text = self._tokenizer.render_chat(for_template(body.messages), tools)
         if must_fit:
             self._check_may_fit(text)
         return self._tokenizer.encode(text, add_special_tokens=False)

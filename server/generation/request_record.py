@@ -1,11 +1,12 @@
 """What became of one request, for its line in the log: counts and times, never any text."""
 
 from collections import Counter
-from collections.abc import Sequence
 from contextvars import ContextVar
 from time import monotonic
 
+from sterna.server.generation.job import GenerationJob
 from sterna.server.generation.text_delta import TextDelta
+from sterna.server.generation.token_tally import TokenTally
 
 
 class RequestRecord:
@@ -14,21 +15,17 @@ class RequestRecord:
     def __init__(self) -> None:
         self.model: str | None = None  # by the name that the client gave it
         self._arrived_at = monotonic()
-        self._num_prompt_tokens = 0
-        self._num_cached_tokens: dict[int, int] = {}  # by prompt
-        self._num_choices = 1
-        self._num_output_tokens = 0
+        self._tally = TokenTally()
         self._seconds_to_start: float | None = None
         self._seconds_to_first_token: float | None = None
         self._ends: Counter[str] = Counter()  # finish reasons
         self._num_open = 0
         self._energy: dict[str, object] = {}
 
-    def begin(self, num_tokens: Sequence[int], num_choices: int) -> None:
-        """Note the prompts that are about to be generated from, and how often each."""
-        self._num_prompt_tokens = sum(num_tokens)
-        self._num_choices = num_choices
-        self._num_open = len(num_tokens) * num_choices
+    def begin(self, job: GenerationJob) -> None:
+        """Note what is about to be generated."""
+        self._tally = TokenTally(job.prompt_lengths, job.num_choices)
+        self._num_open = job.num_sequences
 
     def start(self, at: float) -> None:
         """Note when a sequence was in a batch for the first time, in monotonic seconds."""
@@ -39,10 +36,7 @@ class RequestRecord:
         """Note what the client is about to get."""
         if self._seconds_to_first_token is None:
             self._seconds_to_first_token = monotonic() - self._arrived_at
-        self._num_output_tokens += delta.num_tokens
-        prompt, choice = divmod(delta.index, self._num_choices)
-        if choice == 0:  # as in the usage: the others find what the first has put there
-            self._num_cached_tokens[prompt] = delta.num_cached_tokens
+        self._tally.add(delta)
         if delta.finish_reason:
             self._ends[delta.finish_reason] += 1
             self._num_open -= 1
@@ -65,9 +59,9 @@ class RequestRecord:
             return dict(model)
         start, first = self._seconds_to_start, self._seconds_to_first_token
         return model | {
-            "prompt_tokens": self._num_prompt_tokens,
-            "cached_tokens": sum(self._num_cached_tokens.values()),
-            "output_tokens": self._num_output_tokens,
+            "prompt_tokens": self._tally.num_prompt,
+            "cached_tokens": self._tally.num_cached,
+            "output_tokens": self._tally.num_generated,
             "queue_seconds": None if start is None else round(start, 4),
             "first_token_seconds": None if first is None else round(first, 4),
             "finish_reason": ",".join(sorted(self._ends)),

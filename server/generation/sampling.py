@@ -7,11 +7,11 @@ off, off). ``do_sample`` is not looked at: ask for temperature 0 to decode greed
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from sterna.engine import CheckpointError, SamplingParams
 from sterna.server.schemas.common import SamplingFields
+from sterna.server.text.checkpoint_text import CheckpointText
 
 LEAST = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
 N = TypeVar("N", int, float)
@@ -28,19 +28,16 @@ class SamplingDefaults:
     repetition_penalty: float = 1.0
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read generation_config.json, if there is one. Raises CheckpointError."""
-        path = folder / "generation_config.json"
-        if not path.is_file():
-            return cls()
+    def load(cls, text: CheckpointText) -> Self:
+        """Those that a checkpoint states. Raises CheckpointError."""
+        stated = text.generation_config()
+        values = {name: stated[name] for name in cls.__slots__ if stated.get(name) is not None}
         try:
-            stated: dict[str, Any] = json.loads(path.read_text())
-            values = {k: stated[k] for k in cls.__slots__ if stated.get(k) is not None}
             for name, value in values.items():
                 _check_number(name, value)
             SamplingParams(max_tokens=1, **values)  # checks the ranges
         except Exception as error:
-            raise CheckpointError(f"{path}: {error}") from None
+            raise CheckpointError(f"{text.place_of('generation config')}: {error}") from None
         return cls(**values)
 
     def apply(self, fields: SamplingFields, max_tokens: int) -> SamplingParams:

@@ -11,15 +11,14 @@ from sterna.server.tools.grammar import ToolCalls
 from sterna.server.tools.use import CALL_BEGIN, ToolUse
 
 
-async def hold_to_tools(
-    job: GenerationJob, use: ToolUse, compiler: ConstraintCompiler
-) -> GenerationJob:
+async def hold_to_tools(job: GenerationJob, compiler: ConstraintCompiler) -> GenerationJob:
     """The job with valid calls only. Stop strings are for text: they would cut a call in two.
 
-    The job's own constraint, if it has one, is the form that ``use`` knows of.
+    The job's own constraint, if it has one, is the form that its ``tool_use`` knows of.
 
     Raises InvalidRequestError.
     """
+    use = job.tool_use
     if not use.allowed:
         return job
     param = f"tools or {job.constraint_param}" if use.form else "tools"

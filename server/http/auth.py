@@ -47,7 +47,7 @@ class ApiKeys:
         if scope["type"] != "http" or scope["path"] in self._open_paths or self._is_known(scope):
             await self._app(scope, receive, send)
         else:
-            await render(UnauthorizedError())(scope, receive, send)
+            await render(UnauthorizedError(), scope)(scope, receive, send)
 
     def _is_known(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)

@@ -1,28 +1,18 @@
 """What handlers ask for, as annotated aliases of the app's long-lived parts."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Response
-from pydantic import BaseModel
+from fastapi import Depends, Request
 
-from sterna.engine import AsyncEngine
-from sterna.server.answers.logprobs import LogprobWriter
-from sterna.server.constraints.compiler import ConstraintCompiler
 from sterna.server.errors import ModelNotFoundError
 from sterna.server.generation.generator import TextGenerator
-from sterna.server.generation.job import GenerationJob
-from sterna.server.generation.prompts import PromptEncoder
-from sterna.server.generation.request_record import current_record
 from sterna.server.health import Health
 from sterna.server.http.admission import Admission, Reservation
-from sterna.server.http.sse import DATA_EVENTS, EventForm, event_stream
 from sterna.server.metrics import Metrics
-from sterna.server.schemas.answer import EnergyUsage
-from sterna.server.schemas.common import SamplingFields
+from sterna.server.served_model import ServedModel
 from sterna.server.settings import Settings
-from sterna.server.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,38 +20,17 @@ class Services:
     """The parts of one app, which ``create_app`` puts together."""
 
     settings: Settings
-    engine: AsyncEngine
+    model: ServedModel
+    generator: TextGenerator
     health: Health
     admission: Admission
     metrics: Metrics
-    encoder: PromptEncoder
-    constraints: ConstraintCompiler
-    generator: TextGenerator
-    tokenizer: Tokenizer
-    logprobs: LogprobWriter
-    started_at: int  # Unix time, seconds
 
-    def check_model(self, name: str) -> None:
-        """Raise ModelNotFoundError unless the name is one of ours."""
-        if name not in self.settings.served_model_name:
+    def find_model(self, name: str) -> ServedModel:
+        """Return the model of this name. Raises ModelNotFoundError."""
+        if name not in self.model.names:
             raise ModelNotFoundError(name)
-        if record := current_record.get():
-            record.model = name
-
-    def energy_usage(self, body: SamplingFields, job: GenerationJob) -> EnergyUsage | None:
-        """What a job that has ended took of the measured energy; None if that was not asked."""
-        if not body.tells_energy:
-            return None
-        basis = self.engine.energy.meter.report().basis
-        joules = None if basis.source is None else job.energy.joules
-        return EnergyUsage(joules=joules, source=basis.source, detail=basis.detail)
-
-    def event_stream(
-        self, chunks: AsyncGenerator[BaseModel], form: EventForm = DATA_EVENTS
-    ) -> Response:
-        """Stream chunks as the settings say, in the form of OpenAI unless another is given."""
-        ping, timeout = self.settings.ping_seconds, self.settings.send_timeout_seconds
-        return event_stream(chunks, ping, timeout, form)
+        return self.model
 
 
 async def _services(request: Request) -> Services:  # async: else FastAPI asks a thread for it

@@ -26,7 +26,7 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif refusal := self._refusal(scope):
-            await render(as_api_error(refusal))(scope, receive, send)
+            await render(as_api_error(refusal), scope)(scope, receive, send)
         else:
             await self._app(scope, LimitedBody(receive, self._max_body_bytes).receive, send)
 

@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
         scheme = "http" if settings.tls_cert_file is None else "https"
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"{scheme}://{host}:{settings.port or listeners[0].getsockname()[1]}"
-        fields = {"model": settings.served_model_name[0]}
+        fields = {"model": self._services.model.names[0]}
         _log.info("running on %s (Ctrl+C stops it)", url, extra={"fields": fields})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether to stop: only a restart revives a dead engine."""
         services = self._services
-        if not services.engine.is_alive:
+        if not services.model.engine.is_alive:
             _log.critical("the engine has died: stopping")
             self.engine_died = True
         elif self._stop_at is not None and monotonic() >= self._stop_at:

@@ -47,7 +47,7 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] != LIVE_PATH:
         headers = {"retry-after": str(RETRY_SECONDS), "connection": "close"}
         error = UnavailableError("The model is loading.", code="loading", headers=headers)
-        response = render(error)
+        response = render(error, scope)
     response.headers["x-request-id"] = request_id_of(scope)
     await response(scope, receive, send)
 

@@ -13,7 +13,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sterna.server.dialects import anthropic
+from sterna.server.dialects.registry import dialect_of
 from sterna.server.error_answers import as_api_error, render
 from sterna.server.generation.request_record import RequestRecord, current_record
 from sterna.server.metrics import Metrics
@@ -45,7 +45,7 @@ class RequestLog:
         except Exception as error:
             _log.exception("request failed", extra=exchange.extra())
             if exchange.status is None:
-                await render(as_api_error(error))(scope, receive, exchange.send)
+                await render(as_api_error(error), scope)(scope, receive, exchange.send)
         finally:
             self._finish(exchange)
 
@@ -90,8 +90,7 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
-            if self._scope["path"].startswith(anthropic.PATH):
-                headers["request-id"] = self.request_id  # where the anthropic client looks
+            headers.update(dialect_of(self._scope["path"]).headers(self.request_id))
         await self._send(message)
 
     def extra(self) -> Mapping[str, object]:

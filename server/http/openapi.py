@@ -8,9 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from sterna.server.dialects import anthropic
+from sterna.server.dialects import registry
 from sterna.server.http.auth import OPEN_PATHS
-from sterna.server.schemas.error import ErrorBody, MessagesErrorBody
 
 JSON = dict[str, Any]
 
@@ -56,9 +55,8 @@ def _complete(document: JSON, *, has_keys: bool) -> None:
         operation["responses"].pop(_UNTRUE, None)
         if _can_stream(operation, schemas):
             operation["responses"]["200"]["content"]["text/event-stream"] = {}
-        of_messages = path.startswith(anthropic.PATH)
-        body = MessagesErrorBody if of_messages else ErrorBody
-        content = {"application/json": {"schema": {"$ref": _REF.format(model=body.__name__)}}}
+        reference = _REF.format(model=registry.dialect_of(path).error_schema.__name__)
+        content = {"application/json": {"schema": {"$ref": reference}}}
         for status, description in _errors(operation, schemas, needs_key=needs_key).items():
             operation["responses"][str(status)] = {"description": description, "content": content}
         if needs_key:
@@ -96,7 +94,7 @@ def _can_stream(operation: JSON, schemas: JSON) -> bool:
 
 def _schemas() -> JSON:
     schemas: JSON = {}
-    for body in (ErrorBody, MessagesErrorBody):
+    for body in (dialect.error_schema for dialect in registry.DIALECTS):
         schema = body.model_json_schema(ref_template=_REF)
-        schemas |= {**schema.pop("$defs"), body.__name__: schema}
+        schemas |= {**schema.pop("$defs", {}), body.__name__: schema}
     return schemas

@@ -2,90 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Protocol
 
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
-from sterna.server.dialects import anthropic
+from sterna.server.dialects.dialect import EventForm
 from sterna.server.error_answers import as_api_error
-from sterna.server.errors import ApiError
-from sterna.server.http.slow_reader import SendWatch
 
 _log = logging.getLogger(__name__)
 
 
-class EventForm(Protocol):
-    """How an API writes its events."""
-
-    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
-        """One event."""
-
-    def error(self, error: ApiError) -> ServerSentEvent:
-        """What a stream that fails ends with."""
-
-    def end(self) -> ServerSentEvent | None:
-        """What any other stream ends with, after its last chunk."""
-
-    def ping(self) -> ServerSentEvent:
-        """What says nothing, but keeps the connection open."""
-
-
-class DataEvents:
-    """OpenAI's: only ``data:``, at last ``[DONE]``. After an error there is no ``[DONE]``."""
-
-    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
-        """One event."""
-        return _event(chunk.model_dump_json())
-
-    def error(self, error: ApiError) -> ServerSentEvent:
-        """The error's body."""
-        return _event(error.body().decode())
-
-    def end(self) -> ServerSentEvent:
-        """The mark of OpenAI."""
-        return _event("[DONE]")
-
-    def ping(self) -> ServerSentEvent:
-        """A comment."""
-        return ServerSentEvent(comment="ping", sep="\n")
-
-
-DATA_EVENTS = DataEvents()
-
-
-class NamedEvents:
-    """Anthropic's: each chunk has a ``type``, which is also the event's name."""
-
-    def __init__(self, request_id: str) -> None:
-        self._request_id = request_id
-
-    def chunk(self, chunk: BaseModel) -> ServerSentEvent:
-        """One event."""
-        return _event(chunk.model_dump_json(), getattr(chunk, "type"))  # noqa: B009 (of any chunk)
-
-    def error(self, error: ApiError) -> ServerSentEvent:
-        """The error's body."""
-        body = anthropic.body(error.status, error.message, self._request_id)
-        return _event(body.decode(), "error")
-
-    def end(self) -> None:
-        """Nothing: the last chunk says so itself."""
-
-    def ping(self) -> ServerSentEvent:
-        """An event of that name."""
-        return _event('{"type": "ping"}', "ping")
-
-
 def event_stream(
     chunks: AsyncGenerator[BaseModel],
+    form: EventForm,
     ping_seconds: float,
     send_timeout_seconds: float,
-    form: EventForm = DATA_EVENTS,
 ) -> EventSourceResponse:
     """A response that streams ``chunks``, and closes them when the client leaves.
 
@@ -140,5 +75,35 @@ async def _events(
             yield end
 
 
-def _event(data: str, name: str | None = None) -> ServerSentEvent:
-    return ServerSentEvent(data, event=name, sep="\n")
+class SendWatch:
+    """Sends, and calls ``on_stuck`` once when something has not been sent for ``seconds``.
+
+    One timer watches a stream: a time limit on each event takes as long as making the event.
+    """
+
+    def __init__(self, send: Send, seconds: float, on_stuck: Callable[[], object]) -> None:
+        self._send = send
+        self._seconds = seconds
+        self._on_stuck = on_stuck
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None  # when what is being sent was begun
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    async def send(self, message: Message) -> None:
+        """Send a message, however long it takes."""
+        if self._since is None:
+            self._since = self._loop.time()
+        await self._send(message)
+        self._since = None
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = (now if self._since is None else self._since) + self._seconds
+        if due <= now:
+            self._on_stuck()
+        else:
+            self._timer = self._loop.call_at(due, self._look)

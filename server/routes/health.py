@@ -30,5 +30,5 @@ async def ready(services: ServicesDep) -> dict[str, str]:
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(services: ServicesDep) -> Response:
     """All metrics in Prometheus' text format, with the energy up to now."""
-    await services.engine.energy.settle()
+    await services.model.engine.energy.settle()
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Response
 
 from sterna.server.errors import InvalidRequestError
 from sterna.server.http.checked_body import checked
-from sterna.server.http.dependencies import ReservationDep, Services, ServicesDep
+from sterna.server.http.responder import ResponderDep
 from sterna.server.schemas.chat_messages import for_template
 from sterna.server.schemas.tokenize import (
     DetokenizeRequest,
@@ -19,6 +19,7 @@ from sterna.server.schemas.tokenize import (
     TokenizeRequest,
     TokenizeResponse,
 )
+from sterna.server.served_model import ServedModel
 
 router = APIRouter(tags=["tokens"])
 
@@ -26,49 +27,43 @@ router = APIRouter(tags=["tokens"])
 @router.post("/tokenize", response_model=TokenizeResponse)
 async def tokenize(
     body: Annotated[TokenizeRequest, checked(TokenizeRequest)],
-    services: ServicesDep,
-    reservation: ReservationDep,
+    responder: ResponderDep,
 ) -> Response:
     """The tokens of a text, or of a conversation as the chat template writes it."""
-    if body.model is not None:
-        services.check_model(body.model)
-    reservation.take(1)
-    content = await asyncio.to_thread(_tokenize, services, body)
+    model = responder.admit(body.model)
+    content = await asyncio.to_thread(_tokenize, model, body)
     return Response(content, media_type="application/json")
 
 
 @router.post("/detokenize", response_model=DetokenizeResponse)
 async def detokenize(
     body: Annotated[DetokenizeRequest, checked(DetokenizeRequest)],
-    services: ServicesDep,
-    reservation: ReservationDep,
+    responder: ResponderDep,
 ) -> Response:
     """The text of tokens."""
-    if body.model is not None:
-        services.check_model(body.model)
-    reservation.take(1)
-    services.encoder.check_token_ids(body.tokens, "tokens")
-    content = await asyncio.to_thread(_detokenize, services, body)
+    model = responder.admit(body.model)
+    model.encoder.check_token_ids(body.tokens, "tokens")
+    content = await asyncio.to_thread(_detokenize, model, body)
     return Response(content, media_type="application/json")
 
 
-def _tokenize(services: Services, body: TokenizeRequest) -> str:
-    token_ids = _encode(services, body)
-    name_of = services.tokenizer.vocabulary.name_of
+def _tokenize(model: ServedModel, body: TokenizeRequest) -> str:
+    token_ids = _encode(model, body)
+    name_of = model.tokenizer.vocabulary.name_of
     return TokenizeResponse(
         count=len(token_ids),
-        max_model_len=services.engine.model.max_context_tokens,
+        max_model_len=model.engine.model.max_context_tokens,
         tokens=token_ids,
         token_strs=list(map(name_of, token_ids)) if body.return_token_strs else None,
     ).model_dump_json()
 
 
-def _detokenize(services: Services, body: DetokenizeRequest) -> str:
-    text = services.tokenizer.decode(body.tokens, skip_special_tokens=False)
+def _detokenize(model: ServedModel, body: DetokenizeRequest) -> str:
+    text = model.tokenizer.decode(body.tokens, skip_special_tokens=False)
     return DetokenizeResponse(prompt=text).model_dump_json()
 
 
-def _encode(services: Services, body: TokenizeRequest) -> list[int]:
+def _encode(model: ServedModel, body: TokenizeRequest) -> list[int]:
     given = (body.prompt, body.content, body.messages)
     if sum(value is not None for value in given) != 1:
         raise InvalidRequestError("Give one of prompt, content and messages.", param="prompt")
@@ -77,12 +72,12 @@ def _encode(services: Services, body: TokenizeRequest) -> list[int]:
         if body.add_generation_prompt is False:
             message = "add_generation_prompt: a text has none; send messages."
             raise InvalidRequestError(message, param="add_generation_prompt")
-        return services.tokenizer.encode(text, add_special_tokens=body.adds_special_tokens)
+        return model.tokenizer.encode(text, add_special_tokens=body.adds_special_tokens)
     if body.adds_special_tokens:
         message = "add_special_tokens: the chat template writes those of a conversation."
         raise InvalidRequestError(message, param="add_special_tokens")
     assert body.messages, "one of three was given"
-    return services.tokenizer.encode_chat(
+    return model.tokenizer.encode_chat(
         for_template(body.messages),
         add_generation_prompt=body.add_generation_prompt is not False,
     )

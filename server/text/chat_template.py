@@ -6,13 +6,13 @@ answer to the client.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Template, TemplateError, meta
 
 from sterna.engine import CheckpointError
 from sterna.server.errors import InvalidRequestError
+from sterna.server.text.checkpoint_text import CheckpointText
 from sterna.server.text.template_sandbox import TemplateSandbox, render
 from sterna.server.tools import prompt
 from sterna.server.tools.use import Tool
@@ -34,22 +34,18 @@ class ChatTemplate:
         self._special_tokens = special_tokens
 
     @classmethod
-    def load(cls, folder: Path, config: Mapping[str, Any]) -> "ChatTemplate | None":
-        """The template of a checkpoint, None if it has none.
-
-        folder: where ``chat_template.jinja`` may lie; it wins over ``chat_template`` in config.
-        config: content of tokenizer_config.json. Raises CheckpointError.
-        """
+    def load(cls, text: CheckpointText) -> "ChatTemplate | None":
+        """The template of a checkpoint, None if it has none. Raises CheckpointError."""
+        sources = text.chat_templates()
+        if "default" not in sources:
+            return None
         try:
-            sources = _sources(folder, config)
-            default = sources.get("default")
-            if default is None:
-                return None
-            plain = Source.compile(default)
+            plain = Source.compile(sources["default"])
             for_tools = Source.compile(sources["tool_use"]) if "tool_use" in sources else plain
         except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"{folder}: chat template cannot be compiled: {error}") from None
-        return cls(plain, for_tools, special_tokens(config))
+            place = text.place_of("chat templates")
+            raise CheckpointError(f"{place}: chat template cannot be compiled: {error}") from None
+        return cls(plain, for_tools, text.special_tokens())
 
     def render(
         self,
@@ -95,23 +91,3 @@ class Source:
         tree = sandbox.parse(text)
         takes_tools = "tools" in meta.find_undeclared_variables(tree)
         return cls(sandbox.compile_bounded(tree), takes_tools)
-
-
-def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
-    """``bos_token`` and the like, of those that tokenizer_config.json names."""
-    found = {name: value for name, value in config.items() if name.endswith("_token")}
-    texts = {name: v.get("content") if isinstance(v, dict) else v for name, v in found.items()}
-    return {name: text for name, text in texts.items() if isinstance(text, str)}
-
-
-def _sources(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Templates by name, as ``transformers`` finds them; ``default`` and perhaps ``tool_use``."""
-    stated = config.get("chat_template")
-    if isinstance(stated, list):  # the older form: several templates with names
-        sources = {entry["name"]: entry["template"] for entry in stated}
-    else:
-        sources = {} if stated is None else {"default": stated}
-    files = {"default": "chat_template.jinja"}
-    files["tool_use"] = "additional_chat_templates/tool_use.jinja"
-    paths = {name: folder / path for name, path in files.items()}
-    return sources | {name: path.read_text() for name, path in paths.items() if path.is_file()}

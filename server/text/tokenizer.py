@@ -3,20 +3,16 @@
 Blocking, and slow for long texts: the routes call ``encode`` in a thread.
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer as Encoder
 
 from sterna.engine import CheckpointError
 from sterna.server.errors import InvalidRequestError
-from sterna.server.text.chat_template import ChatTemplate, Message, special_tokens
+from sterna.server.text.chat_template import ChatTemplate, Message
+from sterna.server.text.checkpoint_text import CheckpointText
 from sterna.server.text.vocabulary import Vocabulary
 from sterna.server.tools.use import Tool
-
-TOKENIZER = "tokenizer.json"
 
 
 class Tokenizer:
@@ -33,16 +29,15 @@ class Tokenizer:
         self._bos_token = bos_token
 
     @classmethod
-    def load(cls, folder: Path) -> "Tokenizer":
-        """Read tokenizer.json and tokenizer_config.json. Raises CheckpointError."""
-        path = tokenizer_path(folder)
+    def load(cls, text: CheckpointText) -> "Tokenizer":
+        """Read the tokenizer and the chat templates of a checkpoint. Raises CheckpointError."""
+        definition = text.tokenizer_json()
         try:
-            encoder = Encoder.from_file(str(path))
+            encoder = Encoder.from_str(definition)
         except Exception as error:  # tokenizers raises bare Exception
-            raise CheckpointError(f"{path}: not a tokenizer: {_first_line(error)}") from None
-        config = _read_config(folder / "tokenizer_config.json")
-        template = ChatTemplate.load(folder, config)
-        return cls(encoder, template, special_tokens(config).get("bos_token"))
+            place, reason = text.place_of("tokenizer"), str(error).partition("\n")[0]
+            raise CheckpointError(f"{place}: not a tokenizer: {reason}") from None
+        return cls(encoder, ChatTemplate.load(text), text.special_tokens().get("bos_token"))
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos."""
@@ -85,27 +80,3 @@ class Tokenizer:
     def decode(self, token_ids: list[int], *, skip_special_tokens: bool = True) -> str:
         """Text of ids; incomplete UTF-8 becomes U+FFFD, ids that are no token nothing."""
         return str(self._encoder.decode(token_ids, skip_special_tokens=skip_special_tokens))
-
-
-def tokenizer_path(folder: Path) -> Path:
-    """Where a checkpoint's tokenizer is. Raises CheckpointError if there is none."""
-    path = folder / TOKENIZER
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file, but a tokenizer is needed to serve text")
-    return path
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_text())
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: expected an object, found {type(config).__name__}")
-    return config
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

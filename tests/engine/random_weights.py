@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from math import sqrt
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from sterna.engine.kernels import PackedTernary, pack_int8_table, pack_ternary
+from sterna.engine.kernels import Floats, PackedTernary, narrow, pack_int8_table, pack_ternary
 from sterna.engine.model.config import ModelConfig
-from sterna.engine.model.sources.quantization import WeightForm
+from sterna.engine.model.families.registry import model_tensors
+from sterna.engine.model.tensors import Layer, Matrix
 from sterna.engine.model.weights import LayerWeights, ModelWeights
 
 LOGIT_DEVIATION = 3.0  # neither flat nor decided
@@ -23,11 +23,13 @@ class Shape:
     head_size: int
     vocab_size: int = 307
     num_layers: int = 2
+    family: str = "bitnet"
 
 
 def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
     """Make weights with which activations keep their size from layer to layer."""
     config = ModelConfig(
+        family=shape.family,
         vocab_size=shape.vocab_size,
         hidden_size=shape.hidden_size,
         mlp_size=shape.mlp_size,
@@ -41,34 +43,32 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
         eos_token_ids=frozenset(),
         bos_token_id=None,
         tie_embeddings=True,
-        weight_form=WeightForm.MASTER,
     )
-    generator = torch.Generator().manual_seed(0)
+    random = np.random.default_rng(0)
 
-    def norm(size: int) -> Tensor:
-        return torch.empty(size).normal_(1.0, 0.2, generator=generator)
+    def norm(size: int) -> Floats:
+        return random.normal(1.0, 0.2, size).astype(np.float32)
 
-    def matrix(outputs: int, inputs: int) -> PackedTernary:
-        weights = torch.randint(-1, 2, (outputs, inputs), dtype=torch.int8, generator=generator)
-        scales = torch.full((outputs,), 1 / sqrt(inputs * 2 / 3))
-        return PackedTernary(pack_ternary(weights), scales, outputs, inputs)
+    def matrix(wanted: Matrix) -> PackedTernary:
+        weights = random.integers(-1, 2, (wanted.outputs, wanted.inputs), np.int8)
+        scales = np.full(wanted.outputs, 1 / sqrt(wanted.inputs * 2 / 3), np.float32)
+        return PackedTernary(pack_ternary(weights), scales, wanted.outputs, wanted.inputs)
 
-    def layer() -> LayerWeights:
+    def layer(wanted: Layer) -> LayerWeights:
         return LayerWeights(
-            input_norm=norm(config.hidden_size),
-            qkv=matrix(config.query_size + 2 * config.kv_size, config.hidden_size),
-            attn_sub_norm=norm(config.query_size),
-            output=matrix(config.hidden_size, config.query_size),
-            mlp_norm=norm(config.hidden_size),
-            gate=matrix(config.mlp_size, config.hidden_size),
-            up=matrix(config.mlp_size, config.hidden_size),
-            ffn_sub_norm=norm(config.mlp_size),
-            down=matrix(config.hidden_size, config.mlp_size),
+            norms={vector.name: norm(vector.size) for vector in wanted.vectors},
+            matrices={each.name: matrix(each) for each in wanted.matrices},
         )
 
-    embedding = torch.empty(config.vocab_size, config.hidden_size)
-    embedding.normal_(0.0, LOGIT_DEVIATION / sqrt(config.hidden_size), generator=generator)
-    embedding = embedding.bfloat16()
-    layers = tuple(layer() for _ in range(config.num_layers))
-    int8_head = pack_int8_table(embedding)
-    return ModelWeights(config, embedding, embedding, int8_head, norm(config.hidden_size), layers)
+    tensors = model_tensors(config)
+    deviation = LOGIT_DEVIATION / sqrt(config.hidden_size)
+    embedding = narrow(random.normal(0.0, deviation, tensors.embedding.shape).astype(np.float32))
+    return ModelWeights(
+        config=config,
+        tensors=tensors,
+        embedding=embedding,
+        head=embedding,
+        int8_head=pack_int8_table(embedding),
+        norm=norm(config.hidden_size),
+        layers=tuple(layer(wanted) for wanted in tensors.layers),
+    )

@@ -21,7 +21,8 @@ from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.facts import Footprint
 from sterna.engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
-from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.model.weights import ModelWeights
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
 from sterna.engine.requests.request import Request, SamplingParams
@@ -66,7 +67,7 @@ class Engine:
         self._vocab_size = weights.config.vocab_size
         self._masks = MaskPool()
         assert self._program.isa == isa
-        record(self._program, weights)
+        BitNet().record(self._program, weights, "int8")
 
     def run(
         self, requests: list[Request], rng: random.Random | None = None

@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import torch
 
-from sterna.engine.kernels import CACHE_TOKENS, KVDtype, Program, Step, create_program
-from sterna.engine.kernels.step import Floats
-from sterna.engine.model.families.bitnet import attention_shape, record
-from sterna.engine.model.weights import load_weights
+from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Floats, KVDtype, Program, Step
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
+from sterna.engine.model.load import load_weights
 from tests.tiny_model import VARIANTS, reference_model, write_checkpoint
 
 MAX_CONTEXT = 128
@@ -41,9 +41,9 @@ class Model:
         blocks = MAX_CONTEXT // CACHE_TOKENS
         shape = attention_shape(weights.config, MAX_CONTEXT, blocks, kv_dtype)
         self.vocab_size = weights.config.vocab_size
-        self._program: Program = create_program(backend, shape, 1, MAX_TOKENS, MAX_TOKENS)
+        self._program: Program = BACKENDS[backend].make_program(shape, 1, MAX_TOKENS, MAX_TOKENS)
         self._table = np.random.default_rng(0).permutation(blocks).astype(np.int32)[None]
-        record(self._program, weights, head="bf16")
+        BitNet().record(self._program, weights, "bf16")
 
     def logits(self, token_ids: list[int], start: int) -> Floats:
         """Logits [T, V] after each of the tokens, which follow ``start`` tokens in the cache."""
@@ -55,7 +55,6 @@ class Model:
             slots=blocks * CACHE_TOKENS + positions % CACHE_TOKENS,
             block_tables=self._table,
             query_starts=np.array([0, len(token_ids)], np.int32),
-            context_lens=np.array([start + len(token_ids)], np.int32),
             logit_rows=np.arange(len(token_ids), dtype=np.int32),
         )
         return self._program.run(step).copy()

@@ -12,10 +12,11 @@ import pytest
 from tokenizers import Tokenizer
 
 from sterna.engine.config import HeadType
-from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Step, supported_isas
-from sterna.engine.kernels.step import Floats
-from sterna.engine.model.families.bitnet import attention_shape, record
-from sterna.engine.model.weights import ModelWeights, load_weights
+from sterna.engine.kernels import CACHE_TOKENS, Floats, NativeProgram, Step, supported_isas
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
+from sterna.engine.model.load import load_weights
+from sterna.engine.model.weights import ModelWeights
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "server" / "builtin_model"
@@ -38,7 +39,7 @@ def logits(weights: ModelWeights, isa: str, head: HeadType, tokens: list[int]) -
     blocks = -(-CHUNK // CACHE_TOKENS)
     shape = attention_shape(weights.config, CHUNK, blocks)
     program = NativeProgram(shape, 2, CHUNK, CHUNK, isa)
-    record(program, weights, head)
+    BitNet().record(program, weights, head)
     positions = np.arange(CHUNK, dtype=np.int32)
     return np.concatenate(
         [
@@ -49,7 +50,6 @@ def logits(weights: ModelWeights, isa: str, head: HeadType, tokens: list[int]) -
                     slots=positions,
                     block_tables=np.arange(blocks, dtype=np.int32)[None],
                     query_starts=np.array([0, CHUNK], np.int32),
-                    context_lens=np.array([CHUNK], np.int32),
                     logit_rows=positions,
                 )
             ).copy()

@@ -137,7 +137,7 @@ def test_a_cache_beyond_all_memory_is_refused(
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("sterna.engine.load.create_program", fail)
+    monkeypatch.setattr("sterna.engine.kernels.backends.NativeProgram", fail)
     with pytest.raises(ConfigError, match="kv_cache_tokens: no memory for a cache of 64 tokens"):
         AsyncEngine.load(replace(config, kv_cache_tokens=64))
 
@@ -171,12 +171,12 @@ def test_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_operations_are_those_of_the_network(config: EngineConfig) -> None:
     """Two layers of two heads of 16; a prompt of three tokens and one token more."""
     loaded = load_engine(config)
-    weights = loaded.weights.config
+    weights, tensors = loaded.weights.config, loaded.weights.tensors
     loaded.core.add(Request("r", [1, 2, 3], SamplingParams(max_tokens=2, ignore_eos=True)))
     while loaded.core.has_work:
         loaded.core.step()
     operations = loaded.energy.operations
     assert operations is not None
-    assert operations.linear == 4 * weights.num_ternary_parameters
+    assert operations.linear == 4 * tensors.num_ternary
     assert operations.head == 2 * weights.vocab_size * weights.hidden_size
     assert operations.attention == (1 + 2 + 3 + 4) * 2 * weights.num_layers * weights.query_size

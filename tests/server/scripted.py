@@ -21,9 +21,9 @@ from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
 from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
 from sterna.server.app import create_app
-from sterna.server.generation.sampling import SamplingDefaults
+from sterna.server.served_model import ServedModel
 from sterna.server.settings import Settings
-from sterna.server.text.tokenizer import Tokenizer
+from sterna.server.text.checkpoint_text import FolderText
 
 VOCAB_SIZE = 320
 SPECIAL = special_tokens(VOCAB_SIZE)
@@ -115,7 +115,7 @@ def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncE
 
 def make_app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:
     """The app around such an engine."""
-    return create_app(settings, engine, Tokenizer.load(folder), SamplingDefaults.load(folder))
+    return create_app(settings, ServedModel.assemble(settings, FolderText(folder), lambda: engine))
 
 
 def make_folder(folder: Path) -> Path:

@@ -8,12 +8,12 @@ from tokenizers import Tokenizer
 
 from sterna.engine import Matcher
 from sterna.server.checkpoint import BUILTIN_FOLDER
-from sterna.server.constraints.matchers import Vocabulary
+from sterna.server.constraints.matchers import GrammarVocabulary
 
 PATH = BUILTIN_FOLDER / "tokenizer.json"
 ENCODER = Tokenizer.from_file(str(PATH))
 END = ENCODER.encode("<|end|>", add_special_tokens=False).ids[0]
-VOCABULARY = Vocabulary.load(PATH, 4096, [END])
+VOCABULARY = GrammarVocabulary.load(PATH.read_text(), 4096, [END])
 
 
 def allowed(matcher: Matcher) -> list[int]:

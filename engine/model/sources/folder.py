@@ -1,7 +1,7 @@
-"""A folder in Hugging Face form: all its tensors, each one accounted for.
+"""A folder in Hugging Face form: config.json, and all its tensors, each one accounted for.
 
 Weights are in model.safetensors, or in several files that model.safetensors.index.json names.
-Opening reads headers only; no tensor may be missing, unknown, of another type or another shape.
+No tensor may be missing, unknown, of another type or another shape.
 
 Two kinds of needless tensors are let pass: ``rotary_emb.inv_freq`` buffers of old transformers
 versions (computed from config.json anyway), and lm_head.weight beside a tied embedding, if it is
@@ -9,59 +9,57 @@ the same to the last bit.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from sterna.engine.errors import CheckpointError
-from sterna.engine.model.config import CONFIG_FILE, ModelConfig
+from sterna.engine.model.sources.expected_tensor import ExpectedTensor, floats, ternary_matrix
 from sterna.engine.model.sources.json_object import JsonObject
+from sterna.engine.model.sources.quantization import WeightForm, read_weight_form
 from sterna.engine.model.sources.safetensors_file import SafetensorsFile
-from sterna.engine.model.tensor_names import EMBEDDING, HEAD, expected_tensors
+from sterna.engine.model.sources.source import Fingerprint
+from sterna.engine.model.sources.ternary import read_ternary
+from sterna.engine.model.tensors import ModelTensors, Part
 
+CONFIG_FILE: Final = "config.json"
+GENERATION_CONFIG_FILE: Final = "generation_config.json"
 WEIGHTS_FILE: Final = "model.safetensors"
 INDEX_FILE: Final = "model.safetensors.index.json"
+HEAD: Final = "lm_head.weight"
 _OTHER_SUFFIXES: Final = (".bin", ".gguf", ".pt", ".pth", ".ckpt")  # most can hold code: never read
 _NEEDLESS_SUFFIX: Final = ".rotary_emb.inv_freq"
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """An opened checkpoint. files: by tensor name, the file that holds it."""
+class Folder:
+    """See ``Source``. Headers are read when a tensor is first asked for."""
 
-    folder: Path
-    files: dict[str, SafetensorsFile]
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @classmethod
-    def open(cls, folder: Path, config: ModelConfig) -> "Checkpoint":
-        """Open all files and account for all tensors; raises CheckpointError."""
-        checkpoint = cls(folder, _open_files(folder))
-        checkpoint._check_tensors(config)
-        return checkpoint
+    def opens(cls, path: Path) -> bool:
+        """Take any folder: what is missing in it has its own complaint."""
+        return path.is_dir()
 
-    def read(self, name: str) -> Tensor:
-        """Return a tensor as it is on disk, memory-mapped, not to be written to."""
-        return self.files[name].read(name)
+    def config(self) -> JsonObject:
+        """Read config.json; it must also state a known form of weights."""
+        config = JsonObject.read(self.path / CONFIG_FILE)
+        read_weight_form(config)
+        return config
 
-    def error(self, name: str, found: object, expected: object) -> CheckpointError:
-        """Return the complaint that a tensor is not what it should be."""
-        path = self.files[name].path if name in self.files else self._listing
-        return CheckpointError(f"{path}: tensor {name}: found {found}, expected {expected}")
+    def generation_config(self) -> JsonObject | None:
+        """Read generation_config.json, where there is one."""
+        file = self.path / GENERATION_CONFIG_FILE
+        return JsonObject.read(file) if file.exists() else None
 
-    def check_tied_head(self) -> None:
-        """Raise CheckpointError where a tied checkpoint stores a head unlike its embedding."""
-        if HEAD in self.files and not self._same_data(HEAD, EMBEDDING):
-            raise self.error(HEAD, "other values", f"those of {EMBEDDING} (tie_word_embeddings)")
-
-    def fingerprint(self) -> list[list[str | int]]:
-        """Return what changes when config.json or the weights do: [name, size, time, digest] each.
-
-        Times are in ns. The digests of weights are of samples of their files.
-        """
-        config_file = self.folder / CONFIG_FILE
+    def fingerprint(self) -> Fingerprint:
+        """Return [name, size, time in ns, digest] of each file; weights are sampled."""
+        config_file = self.path / CONFIG_FILE
         digests = {config_file: hashlib.sha256(config_file.read_bytes()).hexdigest()}
         digests |= {file.path: file.digest() for file in set(self.files.values())}
         return [
@@ -69,15 +67,10 @@ class Checkpoint:
             for path, digest in sorted(digests.items())
         ]
 
-    @property
-    def _listing(self) -> Path:
-        """The file that should have told of a missing tensor."""
-        weights = self.folder / WEIGHTS_FILE
-        return weights if weights.exists() else self.folder / INDEX_FILE
-
-    def _check_tensors(self, config: ModelConfig) -> None:
+    def check(self, tensors: ModelTensors) -> None:
+        """See ``Source``."""
         known = set()
-        for name, expected in expected_tensors(config):
+        for name, expected in self._expected(tensors):
             if name not in self.files:
                 raise self.error(name, "nothing", expected)
             info = self.files[name].tensors[name]
@@ -85,15 +78,62 @@ class Checkpoint:
                 raise self.error(name, info, expected)
             known.add(name)
         for name in sorted(self.files.keys() - known):
-            tied_head = name == HEAD and config.tie_embeddings
+            tied_head = name == HEAD and tensors.head is None
             if not tied_head and not name.endswith(_NEEDLESS_SUFFIX):
                 raise self.error(name, self.files[name].tensors[name], "no tensor of this name")
+
+    def check_values(self, tensors: ModelTensors) -> None:
+        """Check that a head that is stored beside a tied embedding is the same."""
+        embedding = tensors.embedding.tensor
+        if tensors.head is None and HEAD in self.files and not self._same_data(HEAD, embedding):
+            raise self.error(HEAD, "other values", f"those of {embedding} (tie_word_embeddings)")
+
+    def floats(self, tensor: str) -> NDArray[np.generic]:
+        """See ``Source``."""
+        return self.files[tensor].read(tensor)
+
+    def ternary(self, part: Part, inputs: int) -> tuple[NDArray[np.int8], float]:
+        """See ``Source``."""
+        return read_ternary(self, part.tensor, self._form, part.outputs)
+
+    def error(self, tensor: str, found: object, expected: object) -> CheckpointError:
+        """See ``Source``."""
+        path = self.files[tensor].path if tensor in self.files else self._listing
+        return CheckpointError(f"{path}: tensor {tensor}: found {found}, expected {expected}")
+
+    @cached_property
+    def files(self) -> dict[str, SafetensorsFile]:
+        """By tensor name, the file that holds it."""
+        return _open_files(self.path)
+
+    @cached_property
+    def _form(self) -> WeightForm:
+        return read_weight_form(JsonObject.read(self.path / CONFIG_FILE))
+
+    @property
+    def _listing(self) -> Path:
+        """The file that should have told of a missing tensor."""
+        weights = self.path / WEIGHTS_FILE
+        return weights if weights.exists() else self.path / INDEX_FILE
+
+    def _expected(self, tensors: ModelTensors) -> Iterator[tuple[str, ExpectedTensor]]:
+        """Yield the name of every tensor that must be there, and what it may be."""
+        for table in tensors.tables:
+            yield table.tensor, floats(*table.shape)
+        for vector in tensors.vectors:
+            yield vector.tensor, floats(vector.size)
+        for matrix in (matrix for layer in tensors.layers for matrix in layer.matrices):
+            for part in matrix.parts:
+                yield part.tensor, ternary_matrix(self._form, part.outputs, matrix.inputs)
+                if self._form is not WeightForm.MASTER:
+                    yield f"{part.tensor}_scale", floats(1)
 
     def _same_data(self, name: str, other: str) -> bool:
         info, other_info = self.files[name].tensors[name], self.files[other].tensors[other]
         if (info.dtype, info.shape) != (other_info.dtype, other_info.shape):
             return False
-        return torch.equal(self.read(name).view(torch.uint8), self.read(other).view(torch.uint8))
+        bits = f"u{info.dtype.itemsize}"
+        return np.array_equal(self.floats(name).view(bits), self.floats(other).view(bits))
 
 
 def _open_files(folder: Path) -> dict[str, SafetensorsFile]:

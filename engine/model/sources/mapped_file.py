@@ -1,29 +1,36 @@
-"""Bytes of a file as a tensor, read from disk only where they are touched."""
+"""Bytes of a file as an array, read from disk only where they are touched."""
 
+import mmap
 from math import prod
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from sterna.engine.kernels import Codes
 
 
-def map_file(file: Path, num_bytes: int) -> Tensor:
-    """Map the first ``num_bytes`` (> 0) of a file: uint8 [num_bytes].
+def map_file(file: Path, num_bytes: int) -> Codes:
+    """Map the first ``num_bytes`` (> 0) of a file, read-only: uint8 [num_bytes].
 
-    The mapping is private: nothing done to the tensor reaches the file. Pages are shared with
-    every other process that maps it. A file that shrinks while it is mapped kills the process on
-    access, so whoever replaces one must rename a new file over it.
+    Pages are shared with every other process that maps the file. A file that shrinks while it is
+    mapped kills the process on access, so replace one by renaming a new file over it. Raises
+    OSError if the file cannot be read, ValueError if it is shorter.
     """
-    return torch.from_file(str(file), shared=False, size=num_bytes, dtype=torch.uint8)
+    with file.open("rb") as opened:
+        mapping = mmap.mmap(opened.fileno(), num_bytes, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapping, np.uint8)
 
 
-def view_at(storage: Tensor, offset: int, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-    """Return the tensor that starts at a byte offset of a uint8 storage, without copying it.
+def view_at(
+    storage: Codes, offset: int, dtype: DTypeLike, shape: tuple[int, ...]
+) -> NDArray[np.generic]:
+    """Return the array that starts at a byte offset of a uint8 storage, without copying it.
 
     An offset that the element size does not divide cannot be viewed; then it is a copy.
     """
-    num_bytes = prod(shape) * dtype.itemsize
-    raw = storage[offset : offset + num_bytes]
+    dtype = np.dtype(dtype)
+    raw = storage[offset : offset + prod(shape) * dtype.itemsize]
     if offset % dtype.itemsize:
-        raw = raw.clone()
-    return raw.view(dtype).view(shape)
+        raw = raw.copy()
+    return raw.view(dtype).reshape(shape)

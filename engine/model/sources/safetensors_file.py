@@ -14,10 +14,11 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from sterna.engine.errors import CheckpointError
+from sterna.engine.kernels import Codes
 from sterna.engine.model.sources.json_object import one_line, parse_object, shown
 from sterna.engine.model.sources.mapped_file import map_file, view_at
 
@@ -25,20 +26,25 @@ _MAX_HEADER_BYTES: Final = 100_000_000  # as the safetensors library has it
 _NUM_SAMPLES: Final = 256
 _SAMPLE_BYTES: Final = 64 * 1024
 _DTYPES: Final = {
-    "BOOL": torch.bool, "U8": torch.uint8, "I8": torch.int8, "I16": torch.int16,
-    "I32": torch.int32, "I64": torch.int64, "F16": torch.float16, "BF16": torch.bfloat16,
-    "F32": torch.float32, "F64": torch.float64,
+    "BOOL": np.dtype(np.bool_), "U8": np.dtype(np.uint8), "I8": np.dtype(np.int8),
+    "I16": np.dtype(np.int16), "I32": np.dtype(np.int32), "I64": np.dtype(np.int64),
+    "F16": np.dtype(np.float16), "BF16": np.dtype(np.uint16),  # its bits: numpy has no such type
+    "F32": np.dtype(np.float32), "F64": np.dtype(np.float64),
 }  # fmt: skip
-_NAMES: Final = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
     """What a header says about one tensor. begin: byte offset in the file."""
 
-    dtype: torch.dtype
+    type_name: str
     shape: tuple[int, ...]
     begin: int
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """The type in numpy."""
+        return _DTYPES[self.type_name]
 
     @property
     def num_bytes(self) -> int:
@@ -46,12 +52,12 @@ class TensorInfo:
         return prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
-        return described(self.dtype, self.shape)
+        return described(self.type_name, self.shape)
 
 
-def described(dtype: torch.dtype, shape: tuple[int, ...]) -> str:
+def described(type_name: str, shape: tuple[int, ...]) -> str:
     """Return type and shape as messages show them, like ``BF16 [2, 3]``."""
-    return f"{_NAMES.get(dtype, dtype)} {list(shape)}"
+    return f"{type_name} {list(shape)}"
 
 
 class SafetensorsFile:
@@ -63,11 +69,14 @@ class SafetensorsFile:
         self.tensors = _parse_header(path, header, data_begin)
         _check_extent(path, self.tensors, data_begin, self.num_bytes)
 
-    def read(self, name: str) -> Tensor:
-        """Return a tensor as it is on disk: a view of the mapped file, never to be written to."""
+    def read(self, name: str) -> NDArray[np.generic]:
+        """Return a tensor as it is on disk: a read-only view of the mapped file.
+
+        bfloat16 comes as its bits, uint16.
+        """
         info = self.tensors[name]
         if info.num_bytes == 0:
-            return torch.empty(info.shape, dtype=info.dtype)
+            return np.empty(info.shape, info.dtype)
         return view_at(self._storage, info.begin, info.dtype, info.shape)
 
     def digest(self) -> str:
@@ -84,7 +93,7 @@ class SafetensorsFile:
         return digest.hexdigest()
 
     @cached_property
-    def _storage(self) -> Tensor:
+    def _storage(self) -> Codes:
         return map_file(self.path, self.num_bytes)
 
 
@@ -122,7 +131,9 @@ def _parse_entry(path: Path, name: str, entry: object, data_begin: int) -> Tenso
     try:
         if not isinstance(entry, dict):
             raise TypeError(entry)
-        dtype = _DTYPES[entry["dtype"]]
+        type_name = entry["dtype"]
+        if type_name not in _DTYPES:
+            raise ValueError(type_name)
         shape = tuple(_natural(size) for size in entry["shape"])
         begin, end = (_natural(offset) for offset in entry["data_offsets"])
     except (KeyError, TypeError, ValueError) as error:
@@ -130,7 +141,7 @@ def _parse_entry(path: Path, name: str, entry: object, data_begin: int) -> Tenso
             f"{path}: tensor {name}: found header entry {shown(entry)}, expected a known dtype, "
             "a shape and two data_offsets"
         ) from error
-    info = TensorInfo(dtype, shape, data_begin + begin)
+    info = TensorInfo(type_name, shape, data_begin + begin)
     if end - begin != info.num_bytes:
         raise CheckpointError(
             f"{path}: tensor {name}: found {end - begin} bytes of data, expected "

@@ -20,8 +20,9 @@ from sterna.engine.core import NOT_FINITE, EngineCore
 from sterna.engine.errors import ConstraintError, GenerationError
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.facts import Footprint
-from sterna.engine.kernels import CACHE_TOKENS, Program, create_program
-from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program, widen
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.requests.outputs import RequestFailed, TokenOutput
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
@@ -43,12 +44,12 @@ Outputs = dict[str, list[TokenOutput | RequestFailed]]
 def program(request: pytest.FixtureRequest) -> Program:
     """A network whose output is not finite when it reads the token POISON."""
     weights = random_weights(SHAPE, MAX_CONTEXT)
-    embedding = weights.embedding.clone()
+    embedding = widen(weights.embedding).copy()
     embedding[POISON] = nan
     shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
     num_threads = 2 if request.param == "native" else 1
-    program = create_program(request.param, shape, num_threads, 64, 8)
-    record(program, replace(weights, embedding=embedding))
+    program = BACKENDS[request.param].make_program(shape, num_threads, 64, 8)
+    BitNet().record(program, replace(weights, embedding=embedding), "int8")
     return program
 
 
@@ -99,7 +100,14 @@ def rising(length: int | None = None) -> Rule:
 def test_full_batches_with_preemptions_and_aborts(program: Program, seed: int) -> None:
     rules = [None, even(VOCAB_SIZE), rising(length=9)]
     requests = [
-        make_request(str(i), [i + 1] * 20, 40, constraint=rules[i % 3], temperature=2.0 * (i % 2))
+        make_request(
+            str(i),
+            [i + 1] * 20,
+            40,
+            constraint=rules[i % 3],
+            temperature=2.0 * (i % 2),
+            logit_bias={POISON: -100.0},
+        )
         for i in range(9)
     ]
     outputs = run(program, requests, random.Random(seed))

@@ -35,11 +35,10 @@ def test_arrays_of_a_mixed_batch() -> None:
         slots=[32, 14, 15, 144, 145, 48, 49],
         block_tables=[[7, 2, 0], [5, 0, 9], [3, 0, 0]],
         query_starts=[0, 1, 5, 7],
-        context_lens=[17, 34, 2],
         logit_rows=[0, 6],
     )
 
 
 def test_batch_in_which_nobody_samples() -> None:
     request = make_request([1, 2, 3, 4, 5], num_computed=0, blocks=[0])
-    check(build_step([BatchEntry(request, 3)]), logit_rows=[], context_lens=[3])
+    check(build_step([BatchEntry(request, 3)]), logit_rows=[])

@@ -8,8 +8,9 @@ import pytest
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.facts import Footprint
-from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas
-from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas, widen
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.requests.outputs import RequestFailed, TokenOutput
 from sterna.engine.requests.request import Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
@@ -26,12 +27,12 @@ SHAPE = Shape(hidden_size=64, mlp_size=96, num_heads=2, num_kv_heads=1, head_siz
 def program(request: pytest.FixtureRequest) -> Program:
     """A network that breaks down when it reads the token POISON."""
     weights = random_weights(SHAPE, CACHE_SIZE)
-    embedding = weights.embedding.clone()  # the head is another matrix now
+    embedding = widen(weights.embedding).copy()  # the head is another matrix now
     embedding[POISON] = inf
     weights = replace(weights, embedding=embedding)
     shape = attention_shape(weights.config, CACHE_SIZE, NUM_BLOCKS)
     program = NativeProgram(shape, 1, CACHE_SIZE, 8, request.param)
-    record(program, weights)
+    BitNet().record(program, weights, "int8")
     return program
 
 

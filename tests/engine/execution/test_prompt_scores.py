@@ -10,8 +10,9 @@ import torch
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.facts import Footprint
-from sterna.engine.kernels import CACHE_TOKENS, Program, create_program
-from sterna.engine.model.families.bitnet import attention_shape, record
+from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program
+from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.outputs import TokenOutput
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
@@ -31,8 +32,8 @@ def make_program(backend: str) -> Program:
     weights = random_weights(SHAPE, MAX_CONTEXT)
     shape = attention_shape(weights.config, MAX_CONTEXT, NUM_BLOCKS)
     num_threads = 2 if backend == "native" else 1
-    program = create_program(backend, shape, num_threads, 64, 4 + MAX_SCORED_ROWS)
-    record(program, weights)
+    program = BACKENDS[backend].make_program(shape, num_threads, 64, 4 + MAX_SCORED_ROWS)
+    BitNet().record(program, weights, "int8")
     return program
 
 

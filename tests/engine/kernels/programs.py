@@ -1,6 +1,7 @@
 """Every backend and instruction set that this machine can test, behind one constructor."""
 
-from sterna.engine.kernels import AttentionShape, NativeProgram, ReferenceProgram, supported_isas
+from sterna.engine.kernels import AttentionShape, NativeProgram, supported_isas
+from sterna.engine.kernels.reference_program import ReferenceProgram
 
 AnyProgram = NativeProgram | ReferenceProgram
 

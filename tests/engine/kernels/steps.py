@@ -24,6 +24,5 @@ def request_step(requests: list[tuple[int, int, list[int]]]) -> Step:
         slots=slots.astype(np.int32),
         block_tables=tables,
         query_starts=starts,
-        context_lens=np.array([s + n for s, n, _ in requests], np.int32),
         logit_rows=np.arange(len(positions), dtype=np.int32),
     )

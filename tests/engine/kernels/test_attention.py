@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sterna.engine.kernels import AttentionShape, KVDtype, ReferenceProgram, Step
-from sterna.engine.model.families.bitnet import rotary_tables
+from sterna.engine.kernels import AttentionShape, KVDtype, Step
+from sterna.engine.kernels.reference_program import ReferenceProgram
+from sterna.engine.model.families.rotary import rotary_tables
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.kernels.steps import request_step
 
@@ -135,9 +136,9 @@ def test_an_int8_cache_is_multiplied_in_exact_integers(
     and so the weights by a factor within exp(+-2 e). A weight of a span is off by at most half of
     1/32,767 of the largest. Values are at most 1.
     """
-    ones = torch.ones(NUM_POSITIONS, head_size // 2)
+    ones = np.ones((NUM_POSITIONS, head_size // 2), np.float32)
     shape = replace(
-        attention_shape(heads, kv_heads, head_size, "int8"), cos=ones, sin=torch.zeros_like(ones)
+        attention_shape(heads, kv_heads, head_size, "int8"), cos=ones, sin=np.zeros_like(ones)
     )
     rng = np.random.default_rng(head_size)
     qkv = rng.integers(-127, 128, (60, shape.qkv_size)).astype(np.float32)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
-from sterna.engine.kernels import AttentionShape, create_program, supported_isas
+from sterna.engine.kernels import BACKENDS, AttentionShape, supported_isas
 
 FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},
@@ -14,7 +14,7 @@ FLAGS = {
     "avx512vbmi": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512vbmi"},
 }
 CPUINFO = Path("/proc/cpuinfo")
-SHAPE = AttentionShape(1, 1, 1, 4, 1, torch.ones(16, 2), torch.zeros(16, 2))
+SHAPE = AttentionShape(1, 1, 1, 4, 1, *np.ones((2, 16, 2), np.float32))
 
 
 @pytest.mark.skipif(not CPUINFO.exists(), reason="only Linux states the processor's flags here")
@@ -30,15 +30,15 @@ def test_what_the_processor_has_is_supported_best_first() -> None:
 @pytest.mark.parametrize("isa", supported_isas())
 def test_a_forced_instruction_set_is_active(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STERNA_ISA", isa)
-    assert create_program("native", SHAPE, 1, 1, 1).isa == isa
+    assert BACKENDS["native"].make_program(SHAPE, 1, 1, 1).isa == isa
 
 
 def test_the_best_is_chosen_when_none_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STERNA_ISA", raising=False)
-    assert create_program("native", SHAPE, 1, 1, 1).isa == supported_isas()[0]
+    assert BACKENDS["native"].make_program(SHAPE, 1, 1, 1).isa == supported_isas()[0]
 
 
 def test_an_unknown_instruction_set_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STERNA_ISA", "mmx")
     with pytest.raises(ValueError, match="mmx"):
-        create_program("native", SHAPE, 1, 1, 1)
+        BACKENDS["native"].make_program(SHAPE, 1, 1, 1)

@@ -13,20 +13,20 @@ SHAPES = [(64, 4), (64, 256), (1, 1), (3, 5), (65, 66), (100, 260), (130, 513), 
 
 def packed(weights: np.ndarray, rng: np.random.Generator) -> PackedTernary:
     scales = rng.uniform(0.5, 2.0, len(weights)).astype(np.float32)
-    codes = pack_ternary(torch.from_numpy(weights))
-    return PackedTernary(codes, torch.from_numpy(scales), *weights.shape)
+    return PackedTernary(pack_ternary(weights), scales, *weights.shape)
 
 
 def assert_exact(backend: str, x: np.ndarray, weights: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     weight = packed(weights, rng)
     program = make_program(backend)
-    quantized = program.rms_norm_quantize(program.input_rows(x), torch.ones(x.shape[1]), 1e-5)
+    ones = np.ones(x.shape[1], np.float32)
+    quantized = program.rms_norm_quantize(program.input_rows(x), ones, 1e-5)
     out = program.ternary_matmul(quantized, weight)
     program.run(plain_step(len(x)))
     q, scales = (a[: len(x)] for a in program.read_quantized(quantized))
     sums = (q.astype(np.int64) @ weights.T.astype(np.int64)).astype(np.float32)
-    expected = sums * (scales[:, None] * weight.row_scales.numpy())
+    expected = sums * (scales[:, None] * weight.row_scales)
     np.testing.assert_array_equal(program.read(out)[: len(x)], expected)
 
 
@@ -64,7 +64,7 @@ def test_added_to_a_total_in_place(backend: str) -> None:
     weight = packed(rng.integers(-1, 2, (70, 40)).astype(np.int8), rng)
     x, total = (rng.standard_normal((9, k)).astype(np.float32) for k in (40, 70))
     program = make_program(backend)
-    quantized = program.rms_norm_quantize(program.input_rows(x), torch.ones(40), 1e-5)
+    quantized = program.rms_norm_quantize(program.input_rows(x), np.ones(40, np.float32), 1e-5)
     alone, sums = program.ternary_matmul(quantized, weight), program.input_rows(total.copy())
     program.ternary_matmul_add(quantized, weight, sums)
     program.run(plain_step(9))
@@ -78,7 +78,7 @@ def test_a_gated_product_is_that_of_two_products(backend: str, rows: int) -> Non
     gate, up = (packed(rng.integers(-1, 2, (rows, 70)).astype(np.int8), rng) for _ in range(2))
     x = rng.standard_normal((13, 70)).astype(np.float32)
     program = make_program(backend)
-    quantized = program.rms_norm_quantize(program.input_rows(x), torch.ones(70), 1e-5)
+    quantized = program.rms_norm_quantize(program.input_rows(x), np.ones(70, np.float32), 1e-5)
     gated = program.gated_matmul(quantized, gate, up)
     program.run(plain_step(13))
     q, scales = (a[:13] for a in program.read_quantized(quantized))

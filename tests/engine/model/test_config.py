@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from sterna.engine.errors import CheckpointError
-from sterna.engine.model.config import ModelConfig, read_model_config
-from sterna.engine.model.sources.quantization import WeightForm
+from sterna.engine.model.config import ModelConfig
+from sterna.engine.model.families.registry import model_tensors
+from sterna.engine.model.load import read_model_config
+from sterna.engine.model.sources.json_object import JsonObject
+from sterna.engine.model.sources.quantization import WeightForm, read_weight_form
 
 VERSION_5: dict[str, Any] = {
     "architectures": ["BitNetForCausalLM"],
@@ -54,6 +57,7 @@ def quantized(**changes: Any) -> dict[str, Any]:
 
 def test_every_field(tmp_path: Path) -> None:
     assert read(tmp_path) == ModelConfig(
+        family="bitnet",
         vocab_size=1000,
         hidden_size=96,
         mlp_size=200,
@@ -67,7 +71,6 @@ def test_every_field(tmp_path: Path) -> None:
         eos_token_ids=frozenset({2}),
         bos_token_id=1,
         tie_embeddings=True,
-        weight_form=WeightForm.SCALE_MULTIPLIES,
     )
 
 
@@ -95,7 +98,6 @@ def test_defaults_are_those_of_transformers(tmp_path: Path, absent: object) -> N
     assert config.tie_embeddings is False
     assert (config.eos_token_ids, config.bos_token_id) == (frozenset(), None)
     assert config.num_kv_heads == config.num_heads
-    assert config.weight_form is WeightForm.MASTER
 
 
 def test_head_size_may_be_stated(tmp_path: Path) -> None:
@@ -133,7 +135,8 @@ def test_stop_tokens_outside_the_vocabulary_are_left_out(
 def test_linear_class_alone_tells_what_the_scale_does(
     tmp_path: Path, quantization: dict[str, Any] | None, form: WeightForm
 ) -> None:
-    assert read(tmp_path, quantization_config=quantization).weight_form is form
+    read(tmp_path, quantization_config=quantization)
+    assert read_weight_form(JsonObject.read(tmp_path / "config.json")) is form
 
 
 @pytest.mark.parametrize(
@@ -215,6 +218,7 @@ def test_no_folder_and_no_config(tmp_path: Path) -> None:
 def test_parameters_are_counted_as_published() -> None:
     """2B-4T: 2,412,820,480 parameters, of which 2,084,044,800 ternary."""
     config = ModelConfig(
+        family="bitnet",
         vocab_size=128256,
         hidden_size=2560,
         mlp_size=6912,
@@ -228,7 +232,6 @@ def test_parameters_are_counted_as_published() -> None:
         eos_token_ids=frozenset(),
         bos_token_id=None,
         tie_embeddings=True,
-        weight_form=WeightForm.MASTER,
     )
-    assert config.num_ternary_parameters == 2_084_044_800
-    assert config.num_parameters == 2_412_820_480
+    assert model_tensors(config).num_ternary == 2_084_044_800
+    assert model_tensors(config).num_parameters == 2_412_820_480

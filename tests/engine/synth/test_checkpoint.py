@@ -8,8 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from sterna.engine.errors import ConfigError
-from sterna.engine.model.weights import load_weights
-from sterna.engine.synth.checkpoint import SHAPES, shape_config, synthesize_checkpoint
+from sterna.engine.model.families.registry import model_tensors
+from sterna.engine.model.load import load_weights
+from sterna.engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.synth.shapes import SHAPES, shape_config
 from tests.tiny_model import reference_model
 
 
@@ -30,8 +32,8 @@ def test_has_the_shape_asked_for(folder: Path, tmp_path: Path) -> None:
 
 def test_published_shape_of_2b_4t() -> None:
     config = shape_config("bitnet-b1.58-2B-4T")
-    assert config.num_parameters == 2_412_820_480
-    assert config.num_ternary_parameters == 2_084_044_800
+    assert model_tensors(config).num_parameters == 2_412_820_480
+    assert model_tensors(config).num_ternary == 2_084_044_800
     assert config.eos_token_ids == {128_001, 128_009}
 
 

@@ -21,7 +21,7 @@ def make_compiler(
 ) -> ConstraintCompiler:
     path = make_folder(folder) / "tokenizer.json"
     ends = {SPECIAL.end_of_text, SPECIAL.end_of_turn}
-    return ConstraintCompiler(path, VOCAB_SIZE, ends, CompileLimits(max_bytes, seconds))
+    return ConstraintCompiler(path.read_text, VOCAB_SIZE, ends, CompileLimits(max_bytes, seconds))
 
 
 @pytest.fixture

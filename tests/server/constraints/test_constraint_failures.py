@@ -12,8 +12,9 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from sterna.server.checkpoint import BUILTIN_NAME, resolve
-from sterna.server.commands.serve import engine_config
+from sterna.server.engine_config import engine_config
 from sterna.server.settings import Settings
+from sterna.server.text.checkpoint_text import FolderText
 from sterna.server.text.tokenizer import Tokenizer
 
 GROWING = r"(.*a.{50}){20}"  # each character may begin anew: too many states after some
@@ -74,7 +75,7 @@ def as_tool(pattern: str) -> Fields:
 def nothing_left() -> Fields:
     """The form allows one token, which ``min_tokens`` bans for now."""
     config = engine_config(resolve(Settings.load({}, environment={})))
-    (token_id,) = Tokenizer.load(config.model_path).encode("a")[-1:]
+    (token_id,) = Tokenizer.load(FolderText(config.model_path)).encode("a")[-1:]
     structured = {"choice": ["a"]}
     return {"structured_outputs": structured, "stop_token_ids": [token_id], "min_tokens": 1}
 

@@ -14,7 +14,7 @@ from sterna.server.constraints.grammars import (
     Regex,
     json_rule,
 )
-from sterna.server.constraints.matchers import Vocabulary
+from sterna.server.constraints.matchers import GrammarVocabulary
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
 
 MARKED = r"""
@@ -26,13 +26,15 @@ TEXT: /(.|\n)*/ & ~/(.|\n)*<tool>(.|\n)*/
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> GrammarVocabulary:
     path = tmp_path_factory.mktemp("vocabulary") / "tokenizer.json"
     tokenizer().save(str(path))
-    return Vocabulary.load(path, VOCAB_SIZE, {SPECIAL.end_of_text, SPECIAL.end_of_turn})
+    return GrammarVocabulary.load(
+        path.read_text(), VOCAB_SIZE, {SPECIAL.end_of_text, SPECIAL.end_of_turn}
+    )
 
 
-def allows(vocabulary: Vocabulary, grammar: str, text: str) -> bool:
+def allows(vocabulary: GrammarVocabulary, grammar: str, text: str) -> bool:
     """Whether an answer may be just this text."""
     matcher = vocabulary.compile(grammar).start()
     mask = bytearray(4 * len(vocabulary.known))
@@ -61,12 +63,12 @@ def allows(vocabulary: Vocabulary, grammar: str, text: str) -> bool:
     ],
 )
 def test_any_object_is_json_without_room_for_endless_spaces(
-    vocabulary: Vocabulary, text: str, is_allowed: bool
+    vocabulary: GrammarVocabulary, text: str, is_allowed: bool
 ) -> None:
     assert allows(vocabulary, JsonSchema().text(), text) is is_allowed
 
 
-def test_a_key_cannot_come_again_in_disguise(vocabulary: Vocabulary) -> None:
+def test_a_key_cannot_come_again_in_disguise(vocabulary: GrammarVocabulary) -> None:
     schema = {"properties": {"a": {"type": "string"}}, "additionalProperties": {"type": "integer"}}
     grammar = JsonSchema(schema | {"type": "object"}).text()
     assert allows(vocabulary, grammar, '{"a": "x", "b": 1}')
@@ -98,7 +100,7 @@ def test_a_key_cannot_come_again_in_disguise(vocabulary: Vocabulary) -> None:
     ids=lambda schema: json.dumps(schema)[:40],
 )
 def test_a_schema_that_cannot_be_kept_to_is_refused(
-    vocabulary: Vocabulary, schema: dict[str, Any]
+    vocabulary: GrammarVocabulary, schema: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         vocabulary.compile(JsonSchema(schema).text())
@@ -118,7 +120,7 @@ def test_a_schema_that_cannot_be_kept_to_is_refused(
     ],
 )
 def test_multiples_are_counted_up_to_a_bound(
-    vocabulary: Vocabulary, schema: dict[str, Any], is_kept_to: bool
+    vocabulary: GrammarVocabulary, schema: dict[str, Any], is_kept_to: bool
 ) -> None:
     """More would take a thread of the compiler for minutes, which nothing ends."""
     rule = f"start: %json {json.dumps(schema)}"
@@ -137,7 +139,7 @@ def test_a_schema_in_a_grammar_cannot_hide() -> None:
         Grammar('start: %json // \n{"multipleOf": 9999991}').text()
 
 
-def test_a_large_object_is_within_the_limits_of_a_step(vocabulary: Vocabulary) -> None:
+def test_a_large_object_is_within_the_limits_of_a_step(vocabulary: GrammarVocabulary) -> None:
     names = [f"name {i}" for i in range(900)]
     schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}}
     assert allows(vocabulary, JsonSchema(schema).text(), '{"name 7": 1, "name 899": 2}')
@@ -148,13 +150,15 @@ AMBIGUOUS = "\n".join(
 )
 
 
-def test_a_grammar_that_can_be_read_in_too_many_ways_is_refused(vocabulary: Vocabulary) -> None:
+def test_a_grammar_that_can_be_read_in_too_many_ways_is_refused(
+    vocabulary: GrammarVocabulary,
+) -> None:
     """Its steps would take a second each, in which the masks of others wait."""
     with pytest.raises(ValueError, match="items"):
         vocabulary.compile(Grammar(AMBIGUOUS).text())
 
 
-def test_choices_are_literal(vocabulary: Vocabulary) -> None:
+def test_choices_are_literal(vocabulary: GrammarVocabulary) -> None:
     choices = ["yes", "yes and no", 'a "quote"', "back\\slash", "x{2}", "line\nbreak", "yes"]
     grammar = Choice(choices).text()
     assert all(allows(vocabulary, grammar, choice) for choice in choices)
@@ -168,7 +172,7 @@ def test_an_empty_choice_is_refused(choices: list[str]) -> None:
         Choice(choices).text()
 
 
-def test_a_pattern_holds_for_the_whole_text(vocabulary: Vocabulary) -> None:
+def test_a_pattern_holds_for_the_whole_text(vocabulary: GrammarVocabulary) -> None:
     grammar = Regex(r"[a-c]{2}/\d+").text()
     assert allows(vocabulary, grammar, "ab/12")
     assert not allows(vocabulary, grammar, "xab/12")
@@ -178,7 +182,9 @@ def test_a_pattern_holds_for_the_whole_text(vocabulary: Vocabulary) -> None:
 @pytest.mark.parametrize(
     "pattern", ["", "/", "a/b", "//", r"a\/", "\n", "/#\n", "(?i)x", "[/]", "a|/"]
 )
-def test_slashes_and_lines_in_a_pattern_are_its_own(vocabulary: Vocabulary, pattern: str) -> None:
+def test_slashes_and_lines_in_a_pattern_are_its_own(
+    vocabulary: GrammarVocabulary, pattern: str
+) -> None:
     texts = ["", "/", "a/b", "//", "a/", "\n", "/#\n", "X", "a", "b"]
     expected = [text for text in texts if re.fullmatch(pattern, text)]
     for unlike in (None, "<tool>"):
@@ -186,7 +192,7 @@ def test_slashes_and_lines_in_a_pattern_are_its_own(vocabulary: Vocabulary, patt
         assert [text for text in texts if allows(vocabulary, grammar, text)] == expected
 
 
-def test_what_begins_with_a_mark_can_be_left_out(vocabulary: Vocabulary) -> None:
+def test_what_begins_with_a_mark_can_be_left_out(vocabulary: GrammarVocabulary) -> None:
     texts = ["<", "<tool", "<tool>", "<tool>x", "<tool>\n", "x<tool>", "\n<tool>"]
     expected = ["<", "<tool", "x<tool>", "\n<tool>"]
     for form in (Regex(r"(.|\n)*"), Choice(texts)):
@@ -195,7 +201,7 @@ def test_what_begins_with_a_mark_can_be_left_out(vocabulary: Vocabulary) -> None
         assert [text for text in texts if allows(vocabulary, grammar, text)] == expected
 
 
-def test_a_grammar_is_lark_or_gbnf(vocabulary: Vocabulary) -> None:
+def test_a_grammar_is_lark_or_gbnf(vocabulary: GrammarVocabulary) -> None:
     for source in ('start: "a" b\nb: "b"+', 'root ::= "a" b\nb ::= "b"+'):
         assert allows(vocabulary, Grammar(source).text(), "abb")
         assert not allows(vocabulary, Grammar(source).text(), "a")
@@ -207,7 +213,7 @@ def test_a_grammar_is_lark_or_gbnf(vocabulary: Vocabulary) -> None:
      "x" * (MAX_PATTERN_BYTES + 1), '{"grammars": [{"json_schema": {}}]}'],
     ids=["empty", "word", "missing", "endless", "deep", "long", "schema"],
 )  # fmt: skip
-def test_a_bad_grammar_is_refused(vocabulary: Vocabulary, source: str) -> None:
+def test_a_bad_grammar_is_refused(vocabulary: GrammarVocabulary, source: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         vocabulary.compile(Grammar(source).text())
 
@@ -223,12 +229,12 @@ def test_a_bad_grammar_is_refused(vocabulary: Vocabulary, source: str) -> None:
     ],
 )
 def test_after_a_marker_there_is_no_way_but_json(
-    vocabulary: Vocabulary, text: str, is_allowed: bool
+    vocabulary: GrammarVocabulary, text: str, is_allowed: bool
 ) -> None:
     assert allows(vocabulary, Grammar(MARKED).text(), text) is is_allowed
 
 
-def test_a_rule_may_be_json_of_a_schema(vocabulary: Vocabulary) -> None:
+def test_a_rule_may_be_json_of_a_schema(vocabulary: GrammarVocabulary) -> None:
     rule = json_rule({"type": "object", "properties": {"a": {"type": "integer"}}})
     grammar = Grammar(f'start: "call " {rule}').text()
     assert allows(vocabulary, grammar, 'call {"a": 1}')

@@ -7,7 +7,7 @@ import pytest
 
 from sterna.engine import ConstraintError
 from sterna.server.constraints.grammars import Grammar, Regex
-from sterna.server.constraints.matchers import Vocabulary, one_line
+from sterna.server.constraints.matchers import GrammarVocabulary, one_line
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of, tokenizer
 
 ENDS = {SPECIAL.end_of_text, SPECIAL.end_of_turn}
@@ -20,7 +20,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def allowed(vocabulary: Vocabulary, grammar: str, text: str = "") -> set[int]:
+def allowed(vocabulary: GrammarVocabulary, grammar: str, text: str = "") -> set[int]:
     matcher = vocabulary.compile(grammar).start()
     for token_id in ids_of(text):
         matcher.accept(token_id)
@@ -30,7 +30,7 @@ def allowed(vocabulary: Vocabulary, grammar: str, text: str = "") -> set[int]:
 
 
 def test_stop_tokens_are_allowed_where_the_text_may_end(path: Path) -> None:
-    vocabulary = Vocabulary.load(path, VOCAB_SIZE, ENDS)
+    vocabulary = GrammarVocabulary.load(path.read_text(), VOCAB_SIZE, ENDS)
     grammar = Regex("ab?").text()
     assert allowed(vocabulary, grammar) == set(ids_of("a"))
     assert allowed(vocabulary, grammar, "a") == {*ids_of("b"), *ENDS}
@@ -38,13 +38,13 @@ def test_stop_tokens_are_allowed_where_the_text_may_end(path: Path) -> None:
 
 
 def test_an_id_without_a_token_is_never_allowed(path: Path) -> None:
-    vocabulary = Vocabulary.load(path, VOCAB_SIZE + 50, ENDS)
+    vocabulary = GrammarVocabulary.load(path.read_text(), VOCAB_SIZE + 50, ENDS)
     anything = Grammar("start: <[*]>").text()
     assert max(allowed(vocabulary, anything)) < VOCAB_SIZE
 
 
 def test_free_text_has_no_special_tokens(path: Path) -> None:
-    vocabulary = Vocabulary.load(path, VOCAB_SIZE, ENDS)
+    vocabulary = GrammarVocabulary.load(path.read_text(), VOCAB_SIZE, ENDS)
     found = allowed(vocabulary, Regex(r"(.|\n)*").text(), "a")
     special = set(tokenizer().get_added_tokens_decoder())
     assert found & special == ENDS
@@ -52,11 +52,13 @@ def test_free_text_has_no_special_tokens(path: Path) -> None:
 
 def test_a_model_smaller_than_its_tokenizer_is_refused(path: Path) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        Vocabulary.load(path, VOCAB_SIZE - 100, ENDS)
+        GrammarVocabulary.load(path.read_text(), VOCAB_SIZE - 100, ENDS)
 
 
 def test_a_token_that_was_not_allowed_is_an_error_that_stays(path: Path) -> None:
-    compiled = Vocabulary.load(path, VOCAB_SIZE, ENDS).compile(Regex("ab").text())
+    compiled = GrammarVocabulary.load(path.read_text(), VOCAB_SIZE, ENDS).compile(
+        Regex("ab").text()
+    )
     matcher = compiled.start()
     with pytest.raises(ConstraintError):
         matcher.accept(ids_of("x")[0])
@@ -66,7 +68,9 @@ def test_a_token_that_was_not_allowed_is_an_error_that_stays(path: Path) -> None
 
 
 def test_matchers_of_one_grammar_go_their_own_ways(path: Path) -> None:
-    compiled = Vocabulary.load(path, VOCAB_SIZE, ENDS).compile(Regex("ab|c").text())
+    compiled = GrammarVocabulary.load(path.read_text(), VOCAB_SIZE, ENDS).compile(
+        Regex("ab|c").text()
+    )
     first, second = compiled.start(), compiled.start()
     first.accept(ids_of("c")[0])
     second.accept(ids_of("a")[0])

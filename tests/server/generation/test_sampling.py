@@ -9,6 +9,7 @@ import pytest
 from sterna.engine import CheckpointError, SamplingParams
 from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.schemas.common import SamplingFields
+from sterna.server.text.checkpoint_text import FolderText
 
 
 def fields(**values: Any) -> SamplingFields:
@@ -17,11 +18,13 @@ def fields(**values: Any) -> SamplingFields:
 
 def load(folder: Path, content: object) -> SamplingDefaults:
     (folder / "generation_config.json").write_text(json.dumps(content))
-    return SamplingDefaults.load(folder)
+    return SamplingDefaults.load(FolderText(folder))
 
 
 def test_without_a_generation_config(tmp_path: Path) -> None:
-    assert SamplingDefaults.load(tmp_path).apply(fields(), 5) == SamplingParams(5, 1.0, 1.0, 0, 0.0)
+    assert SamplingDefaults.load(FolderText(tmp_path)).apply(fields(), 5) == SamplingParams(
+        5, 1.0, 1.0, 0, 0.0
+    )
 
 
 def test_the_checkpoint_says_what_the_request_does_not(tmp_path: Path) -> None:
@@ -32,7 +35,9 @@ def test_the_checkpoint_says_what_the_request_does_not(tmp_path: Path) -> None:
 
 
 def test_what_single_precision_cannot_hold_is_greedy(tmp_path: Path) -> None:
-    params = SamplingDefaults.load(tmp_path).apply(fields(temperature=1e-40, top_p=1e-300), 5)
+    params = SamplingDefaults.load(FolderText(tmp_path)).apply(
+        fields(temperature=1e-40, top_p=1e-300), 5
+    )
     assert params.temperature == 0
     assert params.top_p > 1e-6
 

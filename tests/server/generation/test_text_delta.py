@@ -7,6 +7,7 @@ import pytest
 from sterna.engine import FinishReason, PromptLogprob, SamplingParams, TokenOutput
 from sterna.server.generation.job import GenerationJob
 from sterna.server.generation.text_delta import TextAssembler, TextDelta
+from sterna.server.text.checkpoint_text import FolderText
 from sterna.server.text.echo import Echo
 from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scripted import SPECIAL, ids_of, make_folder
@@ -14,7 +15,7 @@ from tests.server.scripted import SPECIAL, ids_of, make_folder
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return Tokenizer.load(make_folder(tmp_path_factory.mktemp("scripted")))
+    return Tokenizer.load(FolderText(make_folder(tmp_path_factory.mktemp("scripted"))))
 
 
 def run(

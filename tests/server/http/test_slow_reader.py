@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.types import Message
 
-from sterna.server.http.slow_reader import SendWatch
+from sterna.server.http.sse import SendWatch
 
 SECONDS = 0.05
 LIMIT_SECONDS = 60.0

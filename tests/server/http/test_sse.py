@@ -12,7 +12,8 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message
 
 from sterna.engine import GenerationError
-from sterna.server.http.sse import DATA_EVENTS, DataEvents, event_stream
+from sterna.server.dialects.openai import DataEvents
+from sterna.server.http.sse import event_stream
 from tests.server.scripted import LIMIT_SECONDS, NEVER_SECONDS
 
 
@@ -34,12 +35,12 @@ class ListenedTo(DataEvents):
 async def stream(
     chunks: AsyncGenerator[BaseModel],
     ping_seconds: float = NEVER_SECONDS,
-    form: DataEvents = DATA_EVENTS,
+    form: DataEvents | None = None,
 ) -> httpx.Response:
     app = FastAPI()
 
     def answer() -> Response:
-        return event_stream(chunks, ping_seconds, NEVER_SECONDS, form)
+        return event_stream(chunks, form or DataEvents(), ping_seconds, NEVER_SECONDS)
 
     app.add_api_route("/", answer, response_model=None)
     transport = httpx.ASGITransport(app)
@@ -98,7 +99,7 @@ async def test_chunks_are_closed_when_nobody_reads_them(num_chunks: int) -> None
         finally:
             closed.set()
 
-    response = event_stream(chunks(), NEVER_SECONDS, NEVER_SECONDS)
+    response = event_stream(chunks(), DataEvents(), NEVER_SECONDS, NEVER_SECONDS)
     left = asyncio.Event()
 
     async def receive() -> dict[str, str]:
@@ -130,7 +131,7 @@ async def test_a_client_that_reads_nothing_is_dropped() -> None:
         if message["type"] == "http.response.body":
             await asyncio.sleep(LIMIT_SECONDS)
 
-    response = event_stream(chunks(), NEVER_SECONDS, send_timeout_seconds=0.02)
+    response = event_stream(chunks(), DataEvents(), NEVER_SECONDS, send_timeout_seconds=0.02)
     with pytest.raises(SendTimeoutError):
         await response({"type": "http", "method": "POST"}, receive, send)
     assert closed.is_set()

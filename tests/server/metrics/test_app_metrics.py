@@ -5,14 +5,11 @@ from pathlib import Path
 import httpx
 
 from sterna.engine import AsyncEngine
-from sterna.server.app import create_app
-from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.http.dependencies import Services
 from sterna.server.metrics.requests import FINISHED_REASONS
 from sterna.server.settings import Settings
-from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scraped import value
-from tests.server.scripted import ScriptedModel, ids_of
+from tests.server.scripted import ScriptedModel, ids_of, make_app
 
 BODY = {"model": "scripted", "prompt": "Once"}
 
@@ -64,7 +61,6 @@ async def test_sizes_of_requests_are_observed(
 def test_each_app_has_its_own(
     folder: Path, settings: Settings, services: Services, engine: AsyncEngine
 ) -> None:
-    tokenizer = Tokenizer.load(folder)
-    other = create_app(settings, engine, tokenizer, SamplingDefaults()).state.services
+    other = make_app(folder, settings, engine).state.services
     services.metrics.requests.counters.generation_tokens.inc()
     assert value(other, "vllm:generation_tokens_total") == 0

@@ -44,7 +44,7 @@ async def test_joules_are_shown_once_they_are_measured(
     assert value(services, "sterna:energy_joules_total", **LABELS) is None
     assert sources(services)["rapl"].startswith("waiting: ")
     tree.set(PACKAGE, 2_500_000)
-    services.engine.energy.meter.sample()
+    services.model.engine.energy.meter.sample()
     assert value(services, "sterna:energy_joules_total", **LABELS) == 2.5
     assert value(services, "sterna:energy_idle_joules_total", **LABELS) == 2.5
     assert (value(services, "sterna:power_watts", **LABELS) or 0) > 0
@@ -62,7 +62,7 @@ async def test_work_begins_with_a_reading(
     tree.set(PACKAGE, 4_000_000)
     model.allow(1000)
     await answer
-    services.engine.energy.meter.sample()
+    services.model.engine.energy.meter.sample()
     assert value(services, "sterna:energy_joules_total", **LABELS) == 4.0
     idle = value(services, "sterna:energy_idle_joules_total", **LABELS)
     assert idle is not None
@@ -73,7 +73,7 @@ async def test_without_counters_there_is_no_series_but_a_reason(
     client: httpx.AsyncClient, services: Services, tree: FakePowercap
 ) -> None:
     tree.remove(PACKAGE)
-    services.engine.energy.meter.sample()
+    services.model.engine.energy.meter.sample()
     text = (await client.get("/metrics")).text
     assert "energy_joules" not in text
     assert "power_watts" not in text

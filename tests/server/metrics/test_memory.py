@@ -34,8 +34,8 @@ async def test_blocks_of_the_cache_are_used_and_shared(
     await until(lambda: memory(services, "kv_used") == 0)
     model.is_open = False
     asking = asyncio.create_task(client.post("/v1/completions", json=body | {"n": 2}))
-    while services.engine.stats().num_running < 2:
-        await step(services.engine, model)
+    while services.model.engine.stats().num_running < 2:
+        await step(services.model.engine, model)
     assert memory(services, "kv_shared") == BLOCK_BYTES
     assert memory(services, "kv_used") == 3 * BLOCK_BYTES
     model.allow(1000)

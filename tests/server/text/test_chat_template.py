@@ -8,13 +8,20 @@ import pytest
 from sterna.engine import CheckpointError
 from sterna.server.errors import InvalidRequestError
 from sterna.server.text.chat_template import ChatTemplate
+from sterna.server.text.checkpoint_text import FolderText
 from sterna.server.tools.use import Tool
 
 USER = [{"role": "user", "content": "Hi"}]
 
 
+def load(folder: Path, template: object, **config: object) -> ChatTemplate | None:
+    stated = json.dumps({"chat_template": template} | config)
+    (folder / "tokenizer_config.json").write_text(stated)
+    return ChatTemplate.load(FolderText(folder))
+
+
 def render(template: object, folder: Path, **config: object) -> str:
-    loaded = ChatTemplate.load(folder, {"chat_template": template} | config)
+    loaded = load(folder, template, **config)
     assert loaded is not None
     return loaded.render(USER)
 
@@ -50,7 +57,7 @@ def test_of_several_templates_the_default_is_used(tmp_path: Path) -> None:
 
 
 def with_tools(template: object, folder: Path) -> str:
-    loaded = ChatTemplate.load(folder, {"chat_template": template})
+    loaded = load(folder, template)
     assert loaded is not None
     return loaded.render(USER, [Tool("f", None, {"type": "object"}, "tools[0]")])
 
@@ -121,5 +128,5 @@ def test_what_a_template_must_not_do_is_an_error(template: str, tmp_path: Path) 
 @pytest.mark.parametrize("template", ["{% if %}", 5, {"a": 1}, [{"name": "x"}], [3]])
 def test_what_is_no_template_is_one_line(tmp_path: Path, template: object) -> None:
     with pytest.raises(CheckpointError, match="chat template cannot be compiled") as caught:
-        ChatTemplate.load(tmp_path, {"chat_template": template})
+        load(tmp_path, template)
     assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 
 from sterna.engine import CheckpointError
 from sterna.server.errors import InvalidRequestError
+from sterna.server.text.checkpoint_text import FolderText
 from sterna.server.text.tokenizer import Tokenizer
 from tests.server.scripted import SPECIAL, VOCAB_SIZE, ids_of
 
@@ -21,11 +22,11 @@ def copy(folder: Path, tmp_path: Path) -> Path:
 
 
 def test_text_gets_the_token_that_begins_it(folder: Path) -> None:
-    assert Tokenizer.load(folder).encode("Hi") == [SPECIAL.begin_of_text, *ids_of("Hi")]
+    assert Tokenizer.load(FolderText(folder)).encode("Hi") == [SPECIAL.begin_of_text, *ids_of("Hi")]
 
 
 def test_the_token_that_begins_a_text_is_never_doubled(folder: Path) -> None:
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = Tokenizer.load(FolderText(folder))
     expected = [SPECIAL.begin_of_text, *ids_of("Hi")]
     assert tokenizer.encode("<|begin_of_text|>Hi") == expected
     assert tokenizer.encode_chat(USER).count(SPECIAL.begin_of_text) == 1
@@ -33,16 +34,16 @@ def test_the_token_that_begins_a_text_is_never_doubled(folder: Path) -> None:
 
 def test_special_tokens_are_no_text(folder: Path) -> None:
     ids = [SPECIAL.begin_of_text, *ids_of("Hi"), SPECIAL.end_of_turn]
-    assert Tokenizer.load(folder).decode(ids) == "Hi"
+    assert Tokenizer.load(FolderText(folder)).decode(ids) == "Hi"
 
 
 def test_the_text_of_a_special_token_in_a_message_becomes_it(folder: Path) -> None:
     messages = [{"role": "user", "content": "Hi<|eot_id|>there"}]
-    assert Tokenizer.load(folder).encode_chat(messages).count(SPECIAL.end_of_turn) == 2
+    assert Tokenizer.load(FolderText(folder)).encode_chat(messages).count(SPECIAL.end_of_turn) == 2
 
 
 def test_ids_beyond_the_vocabulary_are_no_text(folder: Path) -> None:
-    tokenizer = Tokenizer.load(folder)
+    tokenizer = Tokenizer.load(FolderText(folder))
     assert tokenizer.vocabulary.num_ids == VOCAB_SIZE
     assert tokenizer.decode([*ids_of("Hi"), VOCAB_SIZE + 7]) == "Hi"
 
@@ -54,13 +55,13 @@ def test_truncation_and_padding_of_training_are_off(copy: Path) -> None:
         "max_length": 3, "stride": 0, "strategy": "LongestFirst", "direction": "Right"
     }  # fmt: skip
     path.write_text(json.dumps(stated))
-    assert len(Tokenizer.load(copy).encode("x" * 100)) == 101
+    assert len(Tokenizer.load(FolderText(copy)).encode("x" * 100)) == 101
 
 
 def test_without_a_chat_template_there_is_no_chat(copy: Path) -> None:
     (copy / "tokenizer_config.json").unlink()
     with pytest.raises(InvalidRequestError) as caught:
-        Tokenizer.load(copy).encode_chat(USER)
+        Tokenizer.load(FolderText(copy)).encode_chat(USER)
     assert caught.value.code == "no_chat_template"
 
 
@@ -83,6 +84,6 @@ def test_a_folder_that_cannot_be_served_is_one_line(
     if content is not None:
         (copy / name).write_text(content)
     with pytest.raises(CheckpointError) as caught:
-        Tokenizer.load(copy)
+        Tokenizer.load(FolderText(copy))
     assert str(copy) in str(caught.value)
     assert "\n" not in str(caught.value)

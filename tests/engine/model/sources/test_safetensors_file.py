@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -34,22 +35,24 @@ def test_reads_what_the_library_wrote(tmp_path: Path) -> None:
     file = SafetensorsFile(tmp_path / "a.safetensors")
     assert file.tensors.keys() == tensors.keys()
     for name, tensor in tensors.items():
-        assert file.tensors[name].dtype == tensor.dtype
-        assert torch.equal(file.read(name), tensor)
+        is_bfloat16 = tensor.dtype == torch.bfloat16  # read as its bits
+        expected = tensor.view(torch.uint16) if is_bfloat16 else tensor
+        assert file.tensors[name].dtype == file.read(name).dtype == expected.numpy().dtype
+        assert np.array_equal(file.read(name), expected.numpy())
 
 
 def test_unaligned_data_is_copied(tmp_path: Path) -> None:
-    data = torch.tensor([1.5, -2.5])
+    data = np.array([1.5, -2.5], np.float32)
     header = json.dumps({"a": entry("F32", [2], 0, 8)}).encode()
     header += b" " * (-(8 + len(header)) % 4 + 1)
-    path = write(tmp_path / "a", header, data.numpy().tobytes())
-    assert torch.equal(SafetensorsFile(path).read("a"), data)
+    path = write(tmp_path / "a", header, data.tobytes())
+    assert np.array_equal(SafetensorsFile(path).read("a"), data)
 
 
-def test_writing_to_a_tensor_does_not_reach_the_file(tmp_path: Path) -> None:
+def test_a_tensor_cannot_be_written_to(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(4)}, tmp_path / "a")
-    SafetensorsFile(tmp_path / "a").read("a").fill_(1.0)
-    assert torch.equal(SafetensorsFile(tmp_path / "a").read("a"), torch.zeros(4))
+    with pytest.raises(ValueError, match="read-only"):
+        SafetensorsFile(tmp_path / "a").read("a").fill(1.0)
 
 
 @pytest.mark.parametrize(("num_bytes", "changed"), [(2**20, slice(-1, None)), (2**25, slice(None))])

@@ -3,13 +3,15 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers.integrations.bitnet import pack_weights
 
-from sterna.engine.model.sources.folder import Checkpoint
+from sterna.engine.model.sources.folder import Folder
 from sterna.engine.model.sources.quantization import WeightForm
 from sterna.engine.model.sources.safetensors_file import SafetensorsFile
 from sterna.engine.model.sources.ternary import read_ternary
@@ -18,10 +20,9 @@ from tests.tiny_model import round_master
 
 def read(
     folder: Path, tensors: dict[str, Tensor], form: WeightForm, out_features: int
-) -> tuple[Tensor, float]:
+) -> tuple[NDArray[np.int8], float]:
     save_file(tensors, folder / "model.safetensors")
-    file = SafetensorsFile(folder / "model.safetensors")
-    return read_ternary(Checkpoint(folder, dict.fromkeys(tensors, file)), "w", form, out_features)
+    return read_ternary(Folder(folder), "w", form, out_features)
 
 
 @pytest.mark.parametrize("out_features", [1, 2, 3, 4, 5, 7, 8, 10, 63, 64, 66])
@@ -30,8 +31,8 @@ def test_packed(tmp_path: Path, out_features: int) -> None:
     weights = torch.randint(-1, 2, (out_features, 9))
     tensors = {"w": pack_weights(weights.clone()), "w_scale": torch.tensor([0.25])}
     read_weights, scale = read(tmp_path, tensors, WeightForm.SCALE_MULTIPLIES, out_features)
-    assert read_weights.dtype == torch.int8
-    assert torch.equal(read_weights, weights.to(torch.int8))
+    assert read_weights.dtype == np.int8
+    assert np.array_equal(read_weights, weights.numpy())
     assert scale == 0.25
 
 
@@ -56,9 +57,15 @@ def test_scale_that_divides(tmp_path: Path, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 @pytest.mark.parametrize("deviation", [0.02, 3.0, 1e-7])
 def test_masters(tmp_path: Path, dtype: torch.dtype, deviation: float) -> None:
+    """The same ternary weights; a scale that is off by the rounding of transformers' mean.
+
+    Its sum of 4,081 floats is off by some units in the last place, ours of doubles by none.
+    """
     master = (torch.randn(77, 53) * deviation).to(dtype)
     weights, scale = read(tmp_path, {"w": master}, WeightForm.MASTER, 77)
-    assert torch.equal(weights * scale, round_master(master.float()))
+    expected = round_master(master.float()).numpy()
+    assert np.array_equal(weights, np.sign(expected))
+    np.testing.assert_allclose(weights * np.float32(scale), expected, rtol=4 * 2.0**-23)
 
 
 def test_masters_of_zero(tmp_path: Path) -> None:
@@ -71,4 +78,4 @@ def test_masters_on_disk_stay_as_they_are(tmp_path: Path) -> None:
     """float32 needs no conversion, so that rounding must not happen in the mapped file."""
     master = torch.randn(8, 8)
     read(tmp_path, {"w": master}, WeightForm.MASTER, 8)
-    assert torch.equal(SafetensorsFile(tmp_path / "model.safetensors").read("w"), master)
+    assert np.array_equal(SafetensorsFile(tmp_path / "model.safetensors").read("w"), master.numpy())
