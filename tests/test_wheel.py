@@ -21,6 +21,7 @@ PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 BUILD = ["scripts/with_compiler.sh", sys.executable, *PIP, "wheel"]
 BUILD += ["--no-build-isolation", "--no-deps", "--wheel-dir"]
 SDIST = "import sys; from scikit_build_core.build import build_sdist; build_sdist(sys.argv[1])"
+MAX_BYTES = 200_000_000  # of the virtual environment, without pip
 HOSTILE = "raise AssertionError('imported from the current folder')"
 
 
@@ -75,6 +76,14 @@ def test_one_name_is_claimed(wheel: Path, scripts: Path) -> None:
 
 def test_the_checkout_gives_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     assert names(build(tmp_path, ROOT)) == names(wheel)
+
+
+def test_what_serving_does_not_need_is_not_installed(scripts: Path) -> None:
+    (packages,) = scripts.parent.glob("lib/python*/site-packages")
+    found = {path.name for path in packages.iterdir()}
+    assert not found & {"torch", "safetensors", "cmake", "nanobind", "scikit_build_core"}
+    sizes = (path.lstat().st_size for path in scripts.parent.rglob("*"))
+    assert sum(sizes) < MAX_BYTES
 
 
 @pytest.mark.parametrize("command", [["sterna"], ["python", "-m", "sterna"]], ids=" ".join)
