@@ -22,9 +22,12 @@ from sterna.engine.constraints.guide import Guide
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
+from sterna.engine.energy.build import build_meter
 from sterna.engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
-from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.footprint import Footprint
 from sterna.engine.load import load_engine
+from sterna.engine.model_info import ModelInfo
+from sterna.engine.progress import Progress
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
 from sterna.engine.requests.request import EnergyShare, Request, SamplingParams
 from sterna.engine.streams import Streams
@@ -57,35 +60,34 @@ _Command = _Add | _Abort | _Stop
 class AsyncEngine:
     """Generates tokens for many requests at once.
 
-    ``load`` it, ``start`` it in a running event loop, ``generate``, ``stop`` it there.
+    ``load`` it, ``start`` it in a running event loop, ``generate``, ``stop`` it there. It starts
+    and ends the threads of the parts that it is given, too.
     """
 
     def __init__(
-        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting | None = None
+        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting, masks: MaskPool
     ) -> None:
         self._core = core
-        self._energy = energy or EnergyAccounting()
+        self._energy = energy
         self._model = model
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
         self._streams = Streams()
-        self._masks = MaskPool()
+        self._masks = masks
         self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_reason: str | None = None
         self._last_progress: float | None = None  # monotonic seconds; None when idle
 
     @classmethod
-    def load(
-        cls, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-    ) -> Self:
+    def load(cls, config: EngineConfig, progress: Progress | None = None) -> Self:
         """Load the weights and build the model; blocks.
 
         ``progress`` is told what is being done, how much of it is done, and how much there is.
         Raises CheckpointError, ConfigError.
         """
-        loaded = load_engine(config, progress)
-        return cls(loaded.core, loaded.model, loaded.energy)
+        loaded = load_engine(config, build_meter(config), progress)
+        return cls(loaded.core, loaded.model, loaded.energy, MaskPool())
 
     @property
     def model(self) -> ModelInfo:
@@ -196,7 +198,7 @@ class AsyncEngine:
     def _run(self) -> None:
         """Step until told to stop: what the engine thread does, with all methods below."""
         try:
-            while self._obey_commands():
+            while self._handle_commands():
                 self._note_progress()
                 if self._core.has_work:
                     outputs = self._core.step()
@@ -207,7 +209,7 @@ class AsyncEngine:
             logger.exception("the engine thread died")
             self._end(f"the engine died: {error!r}")
 
-    def _obey_commands(self) -> bool:
+    def _handle_commands(self) -> bool:
         """Do what has been asked for since the last step; False when asked to stop."""
         for command in self._next_commands():
             match command:

@@ -1,6 +1,6 @@
 """Log lines: one record a line, as text or as JSON, on standard error.
 
-A record carries its facts as ``extra={"fields": {...}}``, so that both forms show the same.
+A record carries its details as ``extra={"fields": {...}}``, so that both forms show the same.
 """
 
 import json

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Self
 
-from sterna.engine import AsyncEngine, CheckpointError
+from sterna.engine import AsyncEngine, CheckpointError, Progress
 from sterna.server.answers.logprobs import LogprobWriter
 from sterna.server.constraints.compiler import CompileLimits, ConstraintCompiler
 from sterna.server.engine_config import engine_config
@@ -29,7 +29,7 @@ class ServedModel:
     loaded_at: int  # Unix time, seconds
 
     @classmethod
-    def load(cls, settings: Settings, progress: Callable[[str, int, int], None]) -> Self:
+    def load(cls, settings: Settings, progress: Progress) -> Self:
         """Load the model of settings that ``checkpoint.resolve`` returned; blocks.
 
         Raises CheckpointError, ConfigError.
@@ -67,9 +67,8 @@ class ServedModel:
         )
 
     def start(self) -> None:
-        """Start its threads; in the event loop that will serve it."""
+        """Start its thread; in the event loop that will serve it."""
         self.engine.start()
-        self.constraints.start()
 
     async def stop(self) -> None:
         """End them. Requests that are still open get EngineDeadError."""

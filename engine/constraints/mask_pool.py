@@ -1,6 +1,7 @@
-"""Threads for the masks of constraints. One that hangs is left behind, and holds up nobody twice.
+"""Threads for the masks of constraints.
 
-Unlike those of ``concurrent.futures``, these threads never keep the process from ending.
+One that hangs is abandoned, so it delays others at most once. Unlike those of
+``concurrent.futures``, these threads never keep the process from ending.
 """
 
 from collections.abc import Callable
@@ -12,9 +13,9 @@ from typing import Final
 from sterna.engine.errors import ConstraintError, GenerationError
 
 NUM_THREADS: Final = 2  # one is not enough where a mask takes as long as a step of the model
-GLANCE_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 CLOSED: Final = "the engine has been stopped"
-MAX_GLANCES: Final = 10  # five seconds; a grammar's limits let a mask take some tens of ms
+MAX_POLLS: Final = 10  # five seconds; a grammar's limits let a mask take some tens of ms
 
 Job = Future[Exception | None]  # its result is the error; pending until a thread is free
 Work = Callable[[], None]
@@ -23,8 +24,8 @@ Work = Callable[[], None]
 class MaskPool:
     """Does jobs in order of arrival, and waits for them with patience that ends.
 
-    A thread is taken to hang once ``max_glances`` in a row, ``glance_seconds`` apart and of any
-    waiter, have found it at the same job. Glances rather than a clock: where the whole process was
+    A thread is taken to hang once ``max_polls`` in a row, ``poll_seconds`` apart and of any
+    waiter, have found it at the same job. Polls rather than a clock: where the whole process was
     paused, nobody is to blame. Nothing is started before the first job, and a job that is done in
     time costs no more than its place in a queue.
     """
@@ -32,15 +33,15 @@ class MaskPool:
     def __init__(
         self,
         num_threads: int = NUM_THREADS,
-        glance_seconds: float = GLANCE_SECONDS,
-        max_glances: int = MAX_GLANCES,
+        poll_seconds: float = POLL_SECONDS,
+        max_polls: int = MAX_POLLS,
     ) -> None:
         self._num_threads = self._num_to_start = num_threads
-        self._glance_seconds = glance_seconds
-        self._max_glances = max_glances
+        self._poll_seconds = poll_seconds
+        self._max_polls = max_polls
         self._jobs: SimpleQueue[tuple[Job, Work] | None] = SimpleQueue()
         self._lock = Lock()  # for all below
-        self._running: dict[Job, int] = {}  # glances that each has left
+        self._running: dict[Job, int] = {}  # polls that each has left
         self._is_closed = False
 
     def submit(self, work: Work) -> Job:
@@ -60,9 +61,9 @@ class MaskPool:
         """Wait until a job is done. Returns what it raised, ConstraintError if it hangs."""
         while True:
             try:
-                return job.result(self._glance_seconds)
+                return job.result(self._poll_seconds)
             except TimeoutError:
-                self._glance()
+                self._poll()
 
     def close(self) -> None:
         """Fail what has not begun. Blocks until what has is done, or is taken to hang."""
@@ -74,16 +75,16 @@ class MaskPool:
         for job in running:
             self.wait(job)
 
-    def _glance(self) -> None:
+    def _poll(self) -> None:
         with self._lock:
             for job in tuple(self._running):
                 self._running[job] -= 1
                 if not self._running[job]:
-                    self._leave_behind(job)
+                    self._abandon(job)
 
-    def _leave_behind(self, job: Job) -> None:
+    def _abandon(self, job: Job) -> None:
         del self._running[job]
-        seconds = self._glance_seconds * self._max_glances
+        seconds = self._poll_seconds * self._max_polls
         job.set_result(ConstraintError(f"a step of it takes more than {seconds:g} seconds"))
         self._start_thread()
 
@@ -95,7 +96,7 @@ class MaskPool:
             pass
 
     def _do_next(self) -> bool:
-        """Do a job; False when this thread has been left behind, or told to end."""
+        """Do a job; False when this thread has been abandoned, or told to end."""
         if (item := self._jobs.get()) is None:
             return False
         job, work = item
@@ -103,7 +104,7 @@ class MaskPool:
             if self._is_closed:
                 job.set_result(GenerationError(CLOSED))
                 return True
-            self._running[job] = self._max_glances
+            self._running[job] = self._max_polls
         error = _error_of(work)
         with self._lock:
             if self._running.pop(job, None) is None:

@@ -83,8 +83,3 @@ class EngineStats:
     num_steps: int  # counter
     tokens_computed: int  # counter: tokens run through the model, also those computed again
     step_tokens: Histogram  # counters: tokens run through the model in a step
-    weight_bytes: int
-    kv_cache_bytes: int
-    isa: str
-    backend: str
-    num_threads: int

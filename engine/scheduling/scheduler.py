@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
-from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.batch import (
+    BatchEntry,
+    Ended,
+    NotFinite,
+    Outcome,
+    Outcomes,
+    SampledToken,
+)
 from sterna.engine.requests.request import FinishReason, Request
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.ranked_requests import RankedRequests
@@ -84,29 +91,38 @@ class Scheduler:
         return batch + self._admit(budget)
 
     def update(
-        self, batch: Sequence[BatchEntry], sampled: Sequence[int | FinishReason | None]
-    ) -> list[Request]:
-        """Apply the result of a step: one token for each entry that samples, in order.
+        self, batch: Sequence[BatchEntry], results: Sequence[Outcomes]
+    ) -> list[tuple[Request, Outcome, FinishReason | None]]:
+        """Apply the results of a step: of each entry that samples, in order.
 
-        A reason in place of a token ends its request without one. None stands for a token that
-        could not be chosen since its logits are not finite: it ends its request with ERROR, and
-        what the request has in the cache is not to be shared. Returns the requests that sampled,
-        in order.
+        Returns what was taken, in order: a request, an outcome, and whether it was the request's
+        last. What follows that is dropped.
         """
-        grown = [entry.request for entry in batch if entry.samples]
         for entry in batch:
             self.cache.commit(entry.request, entry.num_tokens)
-        for request, token in zip(grown, sampled, strict=True):
-            if token is None:
-                self.cache.discard(request)
-                self._finish(request, FinishReason.ERROR)
-            elif isinstance(token, FinishReason):
-                self._finish(request, token)
-            else:
-                request.append(token)
-                if request.finish_reason:
-                    self._finish(request, request.finish_reason)
-        return grown
+        grown = [entry.request for entry in batch if entry.samples]
+        taken: list[tuple[Request, Outcome, FinishReason | None]] = []
+        for request, outcomes in zip(grown, results, strict=True):
+            for outcome in outcomes:
+                end = self._take(request, outcome)
+                taken.append((request, outcome, end))
+                if end:
+                    break
+        return taken
+
+    def _take(self, request: Request, outcome: Outcome) -> FinishReason | None:
+        """Apply an outcome. Returns why the request has ended, if it has."""
+        if isinstance(outcome, SampledToken):
+            end = request.append(outcome.token_id)
+        elif isinstance(outcome, Ended):
+            end = outcome.reason
+        else:
+            end = FinishReason.ERROR
+            if isinstance(outcome, NotFinite):
+                self.cache.discard(request)  # nobody may share it
+        if end:
+            self._finish(request, end)
+        return end
 
     def _prompt_budget(self) -> "PromptBudget":
         """Tokens for prompts in this step; at least one, unless all that may run are decoding."""

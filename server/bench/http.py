@@ -14,14 +14,13 @@ from typing import Final
 
 import httpx
 
+from sterna.engine import Progress
 from sterna.server.bench.energy import LoadEnergy, energy_between, read_energy
 from sterna.server.bench.load import Load, LoadSource
 from sterna.server.bench.probe import find_endpoint
 from sterna.server.bench.prompt import PromptWriter
-from sterna.server.bench.report import HttpReport, LoadFigures, Objective, ServerFacts, ratios
+from sterna.server.bench.report import HttpReport, LoadFigures, Objective, ServerInfo, ratios
 from sterna.server.bench.stream import timed_request
-
-Progress = Callable[[str, int, int], None]
 
 _TURNS_OF_TWO: Final = 2  # of each server at each number of clients
 _TIMEOUT_SECONDS: Final = 600.0  # without a byte: an answer may wait long behind fifteen others
@@ -70,7 +69,7 @@ async def measure(plan: HttpPlan, progress: Progress | None = None) -> HttpRepor
         requests_per_client=plan.requests_per_client,
         turns=plan.turns,
         objective=plan.objective,
-        servers=[server.facts for server in servers],
+        servers=[server.info for server in servers],
         results=[figures for row in rows for figures in row],
         url_over_vs=None if len(servers) == 1 else [ratios(*row) for row in rows],
     )
@@ -87,7 +86,7 @@ async def _take_turns(
         loads[server] += load
         energies[server] = energies[server] + energy if server in energies else energy
     return [
-        LoadFigures.of(server.facts.url, clients, load, plan.objective, energies[server])
+        LoadFigures.of(server.info.url, clients, load, plan.objective, energies[server])
         for server, load in loads.items()
     ]
 
@@ -102,12 +101,12 @@ def _client() -> httpx.AsyncClient:
 class _Server:
     """A server that was found to answer, and the load for it."""
 
-    facts: ServerFacts
+    info: ServerInfo
     source: LoadSource
 
     async def run(self, num_clients: int, requests_per_client: int) -> tuple[Load, LoadEnergy]:
         """Load the server for a turn."""
-        client, url = self.source.client, self.facts.url
+        client, url = self.source.client, self.info.url
         before = await read_energy(client, url)
         load = await self.source.run(num_clients, requests_per_client)
         return load, energy_between(before, await read_energy(client, url))
@@ -120,7 +119,7 @@ class _Server:
         prompts = PromptWriter()
         prompt_tokens = await prompts.calibrate(client, endpoint, plan.prompt_tokens)
         warm_up = await timed_request(client, endpoint, prompts.write(), plan.output_tokens)
-        facts = ServerFacts(
+        info = ServerInfo(
             url=endpoint.base_url,
             model=endpoint.model,
             path=endpoint.path,
@@ -129,7 +128,7 @@ class _Server:
             counted="usage" if warm_up.is_counted_by_server else "chunks",
             energy=(await read_energy(client, endpoint.base_url)).detail,
         )
-        return cls(facts, LoadSource(client, endpoint, prompts, plan.output_tokens, on_answer))
+        return cls(info, LoadSource(client, endpoint, prompts, plan.output_tokens, on_answer))
 
 
 class _AnswerCounter:

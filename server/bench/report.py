@@ -92,7 +92,7 @@ class LoadFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerFacts:
+class ServerInfo:
     """How a server was asked, and who counted the tokens of its answers."""
 
     url: str
@@ -113,7 +113,7 @@ class HttpReport:
     requests_per_client: int
     turns: int
     objective: Objective
-    servers: Sequence[ServerFacts]
+    servers: Sequence[ServerInfo]
     results: Sequence[LoadFigures]
     url_over_vs: Sequence[Mapping[str, float | None]] | None
 

@@ -1,22 +1,22 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
 
 import gc
-from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from fastapi import FastAPI
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from sterna.server import checkpoint, logs
 from sterna.server.app import create_app
+from sterna.server.commands.options import add_option, help_text
 from sterna.server.commands.progress import progress_bar
 from sterna.server.commands.signals import ended_by_sigterm
 from sterna.server.http import auth
 from sterna.server.http.listener import Server, check_address, check_tls
 from sterna.server.http.loading import answered_while_loading
 from sterna.server.served_model import ServedModel
-from sterna.server.settings import Settings, option, variable
+from sterna.server.settings import Settings
 
 GROUPS = {  # the help's titles, each by the setting that it begins with
     "host": "where, and to whom",
@@ -29,6 +29,7 @@ GROUPS = {  # the help's titles, each by the setting that it begins with
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Make an option of every setting, in the order and the groups of the settings."""
+    parser.set_defaults(run=run)
     parser.usage = "%(prog)s [OPTION VALUE]... [MODEL]"
     group = parser.add_argument_group("what is served")
     for name in Settings.model_fields:
@@ -38,20 +39,6 @@ def add_arguments(parser: ArgumentParser) -> None:
             group.add_argument(name, nargs="?", metavar="MODEL", help=help_text(name))
         else:
             add_option(group, name)
-
-
-def add_option(parser: ArgumentParser | _ArgumentGroup, name: str) -> None:
-    """Make an option of one setting; the settings themselves check the value."""
-    parser.add_argument(option(name), metavar="VALUE", help=help_text(name))
-
-
-def help_text(name: str) -> str:
-    """What a setting is, its default, and its variable."""
-    field = Settings.model_fields[name]
-    default = "" if field.default in (None, ()) or field.default_factory else field.default
-    default = str(default).lower() if isinstance(default, bool) else default
-    shown = f" (default: {default})" if default != "" else ""
-    return f"{field.description}{shown} [{variable(name)}]"
 
 
 def run(arguments: Namespace) -> int:
@@ -94,6 +81,6 @@ def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
     May download, and shows what is done on a terminal. Raises CheckpointError, ConfigError.
     """
     settings = checkpoint.resolve(settings)
-    with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
+    with progress_bar(" layers") as progress:
         model = ServedModel.load(settings, progress)
     return create_app(settings, model), settings

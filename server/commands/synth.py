@@ -12,6 +12,7 @@ DEFAULT_SHAPE = "bitnet-b1.58-2B-4T"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Describe what to write, and where."""
+    parser.set_defaults(run=run)
     parser.add_argument(
         "--like",
         metavar="NAME",

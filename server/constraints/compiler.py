@@ -44,7 +44,7 @@ class ConstraintCompiler:
         eos_token_ids: Collection[int],
         limits: CompileLimits,
     ) -> None:
-        """Prepare to read the tokenizer as soon as ``start`` is called."""
+        """Read nothing yet: the tokenizer takes a hundred megabytes, and many never need it."""
         self._load: Callable[[], GrammarVocabulary] = lambda: GrammarVocabulary.load(
             tokenizer_json(), vocab_size, eos_token_ids
         )
@@ -52,13 +52,6 @@ class ConstraintCompiler:
         self._pool = ThreadPoolExecutor(NUM_THREADS, "constraints")
         self._compile_text = lru_cache(NUM_CACHED)(self._compile_anew)
         self._vocabulary: Future[GrammarVocabulary] | None = None
-
-    def start(self) -> None:
-        """Begin to read the tokenizer, on a thread. Does nothing the second time."""
-        if self._vocabulary is None:
-            with self._deep_stack():
-                self._vocabulary = self._pool.submit(self._load)
-            self._vocabulary.add_done_callback(_warn)
 
     def stop(self) -> None:
         """Start nothing more. A compile that runs is left to end."""
@@ -69,8 +62,8 @@ class ConstraintCompiler:
 
         Raises InvalidRequestError, also when it takes too long.
         """
-        self.start()
         with self._deep_stack():
+            self._begin_to_load()
             work = asyncio.get_running_loop().run_in_executor(self._pool, self._compile, spec)
         try:
             return await asyncio.wait_for(work, self._limits.seconds)
@@ -82,6 +75,12 @@ class ConstraintCompiler:
             reason = one_line(str(error))
         raise InvalidRequestError(f"{param}: {reason}.", param=param)
 
+    def _begin_to_load(self) -> None:
+        """Read the tokenizer on a thread. Does nothing the second time."""
+        if self._vocabulary is None:
+            self._vocabulary = self._pool.submit(self._load)
+            self._vocabulary.add_done_callback(_warn)
+
     def _compile(self, spec: ConstraintSpec) -> Constraint:
         grammar = spec.text()
         limit = self._limits.max_bytes
@@ -90,7 +89,7 @@ class ConstraintCompiler:
         return self._compile_text(grammar)
 
     def _compile_anew(self, grammar: str) -> Constraint:
-        assert self._vocabulary, "started by compile"
+        assert self._vocabulary, "begun by compile"
         return self._vocabulary.result().compile(grammar)
 
     @contextmanager

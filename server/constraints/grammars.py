@@ -72,7 +72,7 @@ class Regex:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OneOf:
     """The text is one of several. One that another begins with may win over it."""
 
     choices: Sequence[str]
@@ -102,7 +102,7 @@ class Grammar:
 
 # An answer may be one of these, or else begin with a mark: ``unlike`` keeps their texts from that.
 # A Grammar can't be kept: a lexeme of it that begins like the mark would lose, whatever follows.
-Form = JsonSchema | Regex | Choice
+Form = JsonSchema | Regex | OneOf
 
 
 class ConstraintSpec(Protocol):

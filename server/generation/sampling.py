@@ -13,7 +13,7 @@ from sterna.engine import CheckpointError, SamplingParams
 from sterna.server.schemas.common import SamplingFields
 from sterna.server.text.checkpoint_text import CheckpointText
 
-LEAST = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
+LEAST_VALUE = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
 N = TypeVar("N", int, float)
 
 
@@ -45,8 +45,8 @@ class SamplingDefaults:
         temperature = _either(fields.temperature, self.temperature)
         return SamplingParams(
             max_tokens=max_tokens,
-            temperature=temperature if temperature >= LEAST else 0.0,
-            top_p=max(_either(fields.top_p, self.top_p), LEAST),
+            temperature=temperature if temperature >= LEAST_VALUE else 0.0,
+            top_p=max(_either(fields.top_p, self.top_p), LEAST_VALUE),
             top_k=max(_either(fields.top_k, self.top_k), 0),  # clients also write -1 for "off"
             min_p=_either(fields.min_p, self.min_p),
             presence_penalty=_either(fields.presence_penalty, 0.0),

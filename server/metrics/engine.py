@@ -80,11 +80,11 @@ class EngineCollector(Collector):
             "engine": ENGINE,
         }
         yield gauge("vllm:cache_config_info", "How the cache is laid out.", 1, cache)
-        facts = {
+        labels = {
             "model": self._model_name,
             "isa": footprint.isa,
             "threads": str(footprint.num_threads),
             "backend": footprint.backend,
             "version": version("sterna"),
         }
-        yield InfoMetricFamily("sterna:engine", "What computes.", facts)
+        yield InfoMetricFamily("sterna:engine", "What computes.", labels)

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from sterna.engine import MAX_LOGPROBS
 from sterna.server.constraints.grammars import Form
 from sterna.server.schemas.answer import (
     EndReason,
@@ -16,7 +17,7 @@ from sterna.server.schemas.answer import (
 )
 from sterna.server.schemas.body import Neutral
 from sterna.server.schemas.chat_messages import Messages
-from sterna.server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
+from sterna.server.schemas.logprobs import ChatLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
 from sterna.server.schemas.tool_choice import ToolChoice
 from sterna.server.schemas.tools import ToolCall, ToolFields

@@ -5,14 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from sterna.engine import MAX_BIAS, MAX_LOGPROBS
 from sterna.server.schemas.body import Body, Items, Neutral
-from sterna.server.schemas.logprobs import MAX_LOGPROBS
 
 MAX_STOPS = 16
 MAX_CHOICES = 128
 SEED_LIMIT = 2**63
 MAX_DIGITS = 10  # of a token id
-MAX_BIAS = 100
 
 
 def _as_list(value: object) -> object:

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from sterna.engine import MAX_LOGPROBS
 from sterna.server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
@@ -12,7 +13,7 @@ from sterna.server.schemas.answer import (
     StopReason,
 )
 from sterna.server.schemas.body import Items, Neutral, is_unicode
-from sterna.server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
+from sterna.server.schemas.logprobs import CompletionLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's

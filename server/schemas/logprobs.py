@@ -6,8 +6,6 @@ bias, and -9999 at the least.
 
 from pydantic import BaseModel
 
-MAX_LOGPROBS = 20
-
 
 class TopLogprob(BaseModel):
     """A token that could have stood here."""

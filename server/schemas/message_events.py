@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
+MessageStopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 
 class TokensCount(BaseModel):
@@ -49,7 +49,7 @@ class MessageAnswer(BaseModel):
     role: Literal["assistant"] = "assistant"
     model: str
     content: list[Content]
-    stop_reason: StopReason | None
+    stop_reason: MessageStopReason | None
     stop_sequence: str | None
     usage: MessageUsage
 
@@ -101,7 +101,7 @@ class BlockStop(BaseModel):
 class MessageEnd(BaseModel):
     """Why the answer ended."""
 
-    stop_reason: StopReason
+    stop_reason: MessageStopReason
     stop_sequence: str | None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from sterna.server.constraints.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
+from sterna.server.constraints.grammars import ConstraintSpec, Grammar, JsonSchema, OneOf, Regex
 from sterna.server.schemas.body import Body, Items, Neutral, Text
 from sterna.server.schemas.common import SamplingFields
 
@@ -87,7 +87,7 @@ class StructuredOutputs(Body):
         if self.regex is not None:
             forms.append((Regex(self.regex), "regex"))
         if self.choice is not None:
-            forms.append((Choice(self.choice), "choice"))
+            forms.append((OneOf(self.choice), "choice"))
         if self.grammar is not None:
             forms.append((Grammar(self.grammar), "grammar"))
         return forms

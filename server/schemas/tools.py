@@ -71,7 +71,6 @@ class FunctionTool(Body):
 
 
 Tools = list[FunctionTool] | None
-Choice = ToolChoice | None
 
 
 class ToolFields(Body):
@@ -89,7 +88,7 @@ class ToolFields(Body):
 
     @field_validator("tool_choice")
     @classmethod
-    def _names_exist(cls, choice: Choice, info: ValidationInfo) -> Choice:
+    def _names_exist(cls, choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
         if choice and (choice.must_call or choice.names):
             tools = info.data.get("tools") or ()
             check_choice(choice.names, [tool.function.name for tool in tools])

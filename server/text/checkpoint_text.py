@@ -12,8 +12,9 @@ from typing import Any, Final, Literal, Protocol
 from sterna.engine import CheckpointError
 
 Part = Literal["tokenizer", "chat templates", "generation config"]
+TOKENIZER_FILE: Final = "tokenizer.json"
 FILES: Final[Mapping[Part, str]] = {
-    "tokenizer": "tokenizer.json",
+    "tokenizer": TOKENIZER_FILE,
     "chat templates": "",  # there are several
     "generation config": "generation_config.json",
 }

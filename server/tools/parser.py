@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sterna.server.tools.object_scanner import ObjectScanner
 from sterna.server.tools.use import CALL_BEGIN, CALL_END, ToolUse
 
 HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*(?=\{)')
@@ -169,3 +168,34 @@ def _num_certain(text: str) -> int:
     longest = min(len(CALL_BEGIN) - 1, len(text))
     held = next((n for n in range(longest, 0, -1) if text.endswith(CALL_BEGIN[:n])), 0)
     return len(text[: len(text) - held].rstrip())
+
+
+class ObjectScanner:
+    """Finds the end of a JSON object, which comes in pieces and is known to be well formed."""
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._depth = 0
+        self._in_string = False
+        self._is_escaped = False
+
+    def take(self, text: str) -> int:
+        """How many of these characters still belong to the object."""
+        for position, character in enumerate(text):
+            self._read(character)
+            if self.is_complete:
+                return position + 1
+        return len(text)
+
+    def _read(self, character: str) -> None:
+        if self._is_escaped:
+            self._is_escaped = False
+        elif character == '"':
+            self._in_string = not self._in_string
+        elif self._in_string:
+            self._is_escaped = character == "\\"
+        elif character in "{[":
+            self._depth += 1
+        elif character in "}]":
+            self._depth -= 1
+            self.is_complete = self._depth == 0
