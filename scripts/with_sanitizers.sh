@@ -31,5 +31,6 @@ LD_PRELOAD="$library $(g++ -print-file-name=libstdc++.so)"
 ASAN_OPTIONS=detect_leaks=0 # Python itself leaves objects behind at its end
 UBSAN_OPTIONS=print_stacktrace=1
 TSAN_OPTIONS=halt_on_error=1
-export LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+CXXFLAGS="-fsanitize=$sanitizers -fno-sanitize-recover=all -g" # for the tests that are in C++
+export CXXFLAGS LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 exec "$folder/bin/python" "$@"
