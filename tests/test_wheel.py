@@ -54,7 +54,7 @@ def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hostile_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Become the user of a folder that knows our old names."""
-    for name in ("server.py", "engine/__init__.py", "engine/kernels.py"):
+    for name in ("server.py", "engine/__init__.py", "engine/config.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(HOSTILE)
     monkeypatch.chdir(tmp_path)
