@@ -18,21 +18,21 @@ from statistics import quantiles
 TOKENS = 60
 BUILT_IN = Path(__file__).parents[1] / "server/builtin_model"
 
-# Runs in checkouts old and new, whose modules have had three names.
+# Runs in checkouts old and new, whose modules have had other names.
 ENGINE = """
 import sys, time
 from pathlib import Path
 try:
+    from sterna.engine.bench.stepper import Stepper
     from sterna.engine.config import EngineConfig
-    from sterna.engine.load import load_engine
     from sterna.engine.requests.request import Request, SamplingParams
 except ImportError:
+    from engine.bench.stepper import Stepper
     from engine.config import EngineConfig
-    from engine.load import load_engine
     from engine.request import Request, SamplingParams
 
 folder, threads, tokens = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-loaded = load_engine(EngineConfig(folder, num_threads=threads))
+loaded = Stepper(EngineConfig(folder, num_threads=threads)).loaded
 for number, _ in enumerate(sys.stdin):
     prompt = [(number * 31 + i * 7) % 500 for i in range(16)]
     params = SamplingParams(max_tokens=tokens, temperature=0.0, ignore_eos=True)
@@ -42,7 +42,7 @@ for number, _ in enumerate(sys.stdin):
     while request.finish_reason is None:
         loaded.core.step()
     seconds = time.perf_counter() - start
-    held_up = getattr(getattr(loaded.program, "_program", None), "num_held_up", 0)
+    held_up = getattr(loaded.program, "num_held_up", 0)
     print(seconds, held_up, flush=True)
 """
 

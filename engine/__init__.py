@@ -34,6 +34,7 @@ from sterna.engine.requests.request import (
     SamplingParams,
 )
 from sterna.engine.synth.checkpoint import synthesize_checkpoint
+from sterna.engine.synth.gguf import gguf_types, synthesize_gguf
 from sterna.engine.synth.shapes import shape_names
 
 __all__ = [
@@ -72,8 +73,10 @@ __all__ = [
     "TokenTimes",
     "bench_kernels",
     "bench_model",
+    "gguf_types",
     "read_gguf_keys",
     "read_model_config",
     "shape_names",
     "synthesize_checkpoint",
+    "synthesize_gguf",
 ]

@@ -1,4 +1,4 @@
-"""The engine without its thread: requests in, one batch a step, tokens out."""
+"""The engine without its thread: requests in, one batch per step, tokens out."""
 
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -41,7 +41,7 @@ class Runner(Protocol):
 
 
 class EngineCore:
-    """Holds the requests in flight, and moves all of them forward a step at a time.
+    """Holds the requests in flight and advances them step by step.
 
     Not thread-safe: all calls come from one thread, and ``abort`` only between steps.
     ``clock`` gives the times of outputs, in seconds.
@@ -68,18 +68,18 @@ class EngineCore:
         return bool(self._requests)
 
     def add(self, request: Request) -> None:
-        """Queue a request, whose id no request in flight has and which fits the cache alone."""
+        """Queue a request with an unused id that fits the cache alone."""
         request.queued_at = self._clock()
         self._requests[request.request_id] = request
         self._scheduler.add(request)
 
     def abort(self, request_id: str) -> None:
-        """Forget a request and free its blocks; nothing happens if it has finished."""
+        """Remove a request and free its blocks; do nothing if it has finished."""
         if (request := self._requests.pop(request_id, None)) is not None:
             self._scheduler.abort(request)
 
     def step(self) -> list[TokenOutput | RequestFailed]:
-        """Compute one batch; there must be work. Returns what each request that sampled got."""
+        """Compute one batch; there must be work. Returns the outputs of requests that sampled."""
         batch = self._scheduler.schedule()
         assert batch, "a request that does not fit the cache was let in"
         self._note_first_run(batch)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What the engine occupies of the machine. None: not known."""
+    """Memory and kernels of the engine. None means unknown."""
 
     weight_bytes: int  # as served: the ternary matrices packed, embedding, head, norms
     kv_cache_bytes: int

@@ -1,4 +1,4 @@
-"""From settings to an engine that can step: weights, cache, recorded network, scheduler."""
+"""Loads an engine from settings: weights, cache, recorded network, scheduler."""
 
 import logging
 import tempfile
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedEngine:
-    """What loading makes: the core to step, and the parts that it stands on."""
+    """The result of loading: the core and its parts."""
 
     core: EngineCore
     model: ModelInfo
@@ -139,8 +139,8 @@ def _build_program(
         )
     except MemoryError:  # a share of free memory fits: this was asked for
         raise ConfigError(
-            f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "
-            "ask for fewer"
+            f"not enough memory for a cache of {num_blocks * CACHE_TOKENS} tokens: "
+            "lower kv_cache_tokens"
         ) from None
     family_of(weights.config).record(program, weights, config.head)
     return program
@@ -171,7 +171,7 @@ def _costs(weights: ModelWeights) -> OperationCosts:
 
 def _warn_of_size(cache_bytes: int, free_bytes: int) -> None:
     logger.warning(
-        "the cache may grow to %.1f MB, but %.1f MB are free: ask for fewer kv_cache_tokens",
+        "the cache may grow to %.1f MB, but only %.1f MB are free: lower kv_cache_tokens",
         cache_bytes / 1e6,
         max(0, free_bytes) / 1e6,
     )

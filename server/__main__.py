@@ -1,7 +1,7 @@
 """The command ``sterna``. Run ``sterna --help``, or ``python -m sterna --help``.
 
-Parses arguments and reports errors; the work is in ``server/commands``, of which only the command
-that was asked for is imported: libraries take a second to load.
+Parses arguments and reports errors; the work is in ``server/commands``. Only the called command is
+imported, because libraries take a second to load.
 """
 
 import sys
@@ -19,7 +19,7 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand. Returns the exit code: 2 for what the user can mend."""
+    """Run one subcommand. Returns the exit code: 2 for mistakes of the user."""
     parsed = _parser().parse_args(arguments)
     from sterna.engine import CheckpointError, ConfigError  # noqa: PLC0415 (not to show a help)
     from sterna.server.settings import with_options  # noqa: PLC0415 (the same)

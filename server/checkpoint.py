@@ -1,4 +1,4 @@
-"""MODEL, whatever form it was given in -> a local checkpoint folder, and a name for it."""
+"""Finds MODEL (built-in, folder or Hugging Face id) and a name for it."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ CONFIG = "config.json"
 
 
 def check(settings: Settings) -> None:
-    """Raise CheckpointError if the model is not to be found, or is none that can be served.
+    """Raise CheckpointError if the model cannot be found or is not supported.
 
     Reads config.json, and looks for a tokenizer; of a hub id, downloads these two and no more.
     """
@@ -26,7 +26,7 @@ def check(settings: Settings) -> None:
 
 
 def resolve(settings: Settings) -> Settings:
-    """The same settings with the model as a folder, and at least one name to serve it under.
+    """Return the settings with the model as a folder, and at least one name for it.
 
     May download, with a progress bar; HF_HOME is respected. Raises CheckpointError.
     """
@@ -45,7 +45,7 @@ def _locate(model: str | None, file: str | None = None) -> tuple[Path, str]:
     if folder.is_file():
         return folder, folder.stem
     if not HUB_ID.fullmatch(model):
-        raise CheckpointError(f"{model}: no such folder, and not the form of a hub id (owner/name)")
+        raise CheckpointError(f"{model}: no such folder, and not a Hugging Face id (owner/name)")
     from sterna.server import hub  # noqa: PLC0415 (its library takes long to load)
 
     return hub.download(model, file), model
@@ -53,5 +53,7 @@ def _locate(model: str | None, file: str | None = None) -> tuple[Path, str]:
 
 def _builtin() -> Path:
     if not BUILTIN_FOLDER.is_dir():
-        raise CheckpointError(f"{BUILTIN_FOLDER}: the built-in model is missing, name another")
+        raise CheckpointError(
+            f"{BUILTIN_FOLDER}: the built-in model is missing; pass another MODEL"
+        )
     return BUILTIN_FOLDER

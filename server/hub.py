@@ -1,4 +1,4 @@
-"""Downloads from the Hugging Face hub. Imported for hub ids only: its library is large."""
+"""Downloads from the Hugging Face hub. Imported only when needed, because its library is large."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from huggingface_hub.errors import (
 
 from sterna.engine import CheckpointError
 
-FILES = ["*.json", "*.safetensors", "*.jinja"]  # of a repository; the rest is not for us
+FILES = ["*.json", "*.safetensors", "*.jinja"]  # the files of a repository that Sterna uses
 
 
 def download(model: str, file: str | None = None) -> Path:
-    """Fetch a model, or one file of it. Returns its folder; raises CheckpointError.
+    """Download a model, or one file of it. Returns its folder; raises CheckpointError.
 
     Shows a progress bar; HF_HOME is respected.
     """
@@ -26,11 +26,11 @@ def download(model: str, file: str | None = None) -> Path:
             return Path(snapshot_download(model, allow_patterns=FILES))
         return Path(hf_hub_download(model, file)).parent
     except GatedRepoError:
-        reason = "access is restricted; ask for it on the hub, then log in with `hf auth login`"
+        reason = "access is restricted; request it on huggingface.co, then run `hf auth login`"
     except RepositoryNotFoundError:
-        reason = "no such folder here, and no such model on the hub"
+        reason = "no such folder, and no such model on the Hugging Face hub"
     except LocalEntryNotFoundError:
-        reason = "no such folder here, and the hub cannot be reached"
+        reason = "no such folder, and the Hugging Face hub cannot be reached"
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = f"download failed: {' '.join(str(error).split())}"
     raise CheckpointError(f"{model}: {reason}")

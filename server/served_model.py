@@ -1,4 +1,4 @@
-"""One model with all that serves it."""
+"""One model with everything needed to serve it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from sterna.server.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The engine, and what makes token ids of requests and answers of token ids."""
+    """The engine, and the parts that convert requests to token ids and back."""
 
     names: tuple[str, ...]  # by which clients ask for it, its own first
     engine: AsyncEngine
@@ -78,10 +78,10 @@ class ServedModel:
 
 
 def _check_vocabulary(text: CheckpointText, tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise CheckpointError if the tokenizer has tokens that the model does not know."""
+    """Raise CheckpointError if the tokenizer has tokens outside the model's vocabulary."""
     last = tokenizer.vocabulary.num_ids - 1
     if last >= vocab_size:
         raise CheckpointError(
-            f"{text.place_of('tokenizer')}: has token id {last}, "
+            f"{text.place_of('tokenizer')}: contains token id {last}, "
             f"but the model's vocabulary ends at {vocab_size - 1}"
         )

@@ -22,12 +22,12 @@ Work = Callable[[], None]
 
 
 class MaskPool:
-    """Does jobs in order of arrival, and waits for them with patience that ends.
+    """Runs jobs in order of arrival, and stops waiting for those that hang.
 
-    A thread is taken to hang once ``max_polls`` in a row, ``poll_seconds`` apart and of any
-    waiter, have found it at the same job. Polls rather than a clock: where the whole process was
-    paused, nobody is to blame. Nothing is started before the first job, and a job that is done in
-    time costs no more than its place in a queue.
+    A thread is considered hanging once ``max_polls`` polls in a row, ``poll_seconds`` apart and by
+    any waiter, find it at the same job. Polls are counted instead of time, because the process
+    may have been paused. No thread is started before the first job, and a job that finishes in time
+    costs only its place in a queue.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class MaskPool:
         self._is_closed = False
 
     def submit(self, work: Work) -> Job:
-        """Have work done; from any thread. Fails once the pool is closed."""
+        """Submit a job; from any thread. It fails once the pool is closed."""
         job = Job()
         with self._lock:
             if self._is_closed:
@@ -66,7 +66,7 @@ class MaskPool:
                 self._poll()
 
     def close(self) -> None:
-        """Fail what has not begun. Blocks until what has is done, or is taken to hang."""
+        """Fail jobs that have not begun. Blocks until running ones are done or hang."""
         with self._lock:
             self._is_closed = True
             running = tuple(self._running)  # no more will
@@ -85,7 +85,7 @@ class MaskPool:
     def _abandon(self, job: Job) -> None:
         del self._running[job]
         seconds = self._poll_seconds * self._max_polls
-        job.set_result(ConstraintError(f"a step of it takes more than {seconds:g} seconds"))
+        job.set_result(ConstraintError(f"one step took more than {seconds:g} seconds"))
         self._start_thread()
 
     def _start_thread(self) -> None:
@@ -96,7 +96,7 @@ class MaskPool:
             pass
 
     def _do_next(self) -> bool:
-        """Do a job; False when this thread has been abandoned, or told to end."""
+        """Do a job. Returns False if this thread is abandoned or must end."""
         if (item := self._jobs.get()) is None:
             return False
         job, work = item

@@ -1,9 +1,9 @@
-"""The meter: reads the sources, adds up what they grow by, and charges requests with it.
+"""The meter reads the sources, adds up their growth, and charges requests with it.
 
-Sources of one group measure the same thing, best first; the first that can be read counts, so
-nothing counts twice. Energy is active as far as there was work in the time between two readings.
-The active energy of the processor is divided over the requests by the tokens that were computed
-for each since the last reading; with no token yet, it waits for the next.
+Sources of one group measure the same, best first; only the first readable one is used, so nothing
+counts twice. Energy is active in proportion to the time with work between two readings. The active
+energy of the processor is divided among the requests by the tokens computed for each since the
+last reading; without any token, it is kept for the next reading.
 """
 
 from collections import defaultdict
@@ -133,4 +133,4 @@ def _basis(group: Sequence[Track]) -> EnergyBasis:
     if track is not None and track.state is TrackState.MEASURING:
         return EnergyBasis(track.source.name, track.detail)
     reasons = [f"{track.source.name}: {track.detail} ({track.state})" for track in group]
-    return EnergyBasis(None, "; ".join(reasons) or "there is no source of energy")
+    return EnergyBasis(None, "; ".join(reasons) or "no energy source is configured")

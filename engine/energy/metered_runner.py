@@ -1,4 +1,4 @@
-"""A runner that tells what it runs: operations as a step begins, tokens when it has ended."""
+"""A runner that reports its work: operations before a step, tokens after it."""
 
 from collections.abc import Sequence
 

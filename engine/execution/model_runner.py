@@ -1,4 +1,4 @@
-"""Computes a batch with the real kernels: batch -> arrays -> logits -> token ids."""
+"""Computes a batch with the kernels: batch -> arrays -> logits -> token ids."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class ModelRunner:
     def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         """Compute the tokens of every entry; return what each entry that samples got, in order.
 
-        What the logits tell of a prompt is added to its request's ``prompt_logprobs``.
+        Scores of prompts are added to the requests' ``prompt_logprobs``.
         """
         logits = self._program.run(build_step(batch))
         requests = [entry.request for entry in batch if entry.samples]

@@ -1,7 +1,7 @@
-"""One token from each row of logits, with all that a request may ask of it.
+"""Samples one token from each row of logits, as its request asks.
 
-Rows of plain requests go to the kernels as they are. What the others are told of the model's own
-distribution is computed from a copy of their rows, made before they are edited.
+Rows of plain requests go to the kernels unchanged. For the others, log-probabilities are computed
+from a copy of their rows before they are edited.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from sterna.engine.requests.batch import Ended, Failed, NotFinite, Outcome, Samp
 from sterna.engine.requests.request import FinishReason, Request
 
 NOTHING_ALLOWED: Final = (
-    "no token is allowed to come next: constraint, min_tokens and the like exclude each other"
+    "no token is allowed next: the constraint, min_tokens and other settings contradict each other"
 )
 
 
@@ -56,7 +56,7 @@ def _token_id(outcome: Outcome) -> int:
 
 
 def _prepare(row: Row, request: Request) -> Ended | Failed | NotFinite | None:
-    """Edit a row of logits, or tell how its request ends without a token."""
+    """Edit a row of logits, or return how its request ends without a token."""
     if not np.isfinite(row).all() or _is_badly_scored(request):
         return NotFinite()
     if request.params.max_tokens == 0:

@@ -1,7 +1,7 @@
-"""A step's work: the language that the scheduler and the model runner share.
+"""The work of a step: the shared language of scheduler and model runner.
 
-Entries and tokens are made for every token. So they are not frozen: that makes them three times
-slower to make.
+Entries and tokens are created for every token. They are not frozen, which would make them three
+times slower to create.
 """
 
 from collections.abc import Sequence

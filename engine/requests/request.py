@@ -81,7 +81,7 @@ class SamplingParams:
 
 @dataclass(slots=True, eq=False)
 class EnergyShare:
-    """What requests are charged with of the measured energy. Several may share one."""
+    """The measured energy charged to requests; several may share one."""
 
     joules: float = 0.0
 

@@ -1,8 +1,8 @@
 """``sterna bench http``: closed-loop load on one server, or on two in turn.
 
-Two servers take turns at each number of clients (A B A B), so that a machine that changes its
-speed meanwhile changes it for both. Servers are used through what every OpenAI-compatible one
-has; fields beyond that are sent only to servers that accept them.
+Two servers take turns at each number of clients (A B A B), so that changes of the machine's speed
+affect both. Only what every OpenAI-compatible server has is used; other fields are sent only to
+servers that accept them.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _TIMEOUT_SECONDS: Final = 600.0  # without a byte: an answer may wait long behin
 
 @dataclass(frozen=True, slots=True)
 class HttpPlan:
-    """What to measure. ``model`` None: the first that each server lists."""
+    """What to measure. With ``model`` None, the first model that each server lists."""
 
     urls: Sequence[str]  # one or two
     clients: Sequence[int] = (1, 8, 16)
@@ -40,22 +40,22 @@ class HttpPlan:
 
     @property
     def turns(self) -> int:
-        """How often each server is asked at each number of clients."""
+        """Number of turns of each server at each number of clients."""
         return 1 if len(self.urls) == 1 else _TURNS_OF_TWO
 
     @property
     def num_requests(self) -> int:
-        """Of the whole run."""
+        """Number of requests in the whole run."""
         return sum(self.clients) * self.requests_per_client * self.turns * len(self.urls)
 
 
 def bench_http(plan: HttpPlan, progress: Progress | None = None) -> HttpReport:
-    """Measure. Raises ConfigError if a server can't be reached or streams nothing."""
+    """Measure. Raises ConfigError if a server cannot be reached or does not stream."""
     return asyncio.run(measure(plan, progress))
 
 
 async def measure(plan: HttpPlan, progress: Progress | None = None) -> HttpReport:
-    """Measure, inside a running event loop. Raises as ``bench_http``."""
+    """Measure in a running event loop. Raises like ``bench_http``."""
     counter = _AnswerCounter(plan.num_requests, progress)
     async with AsyncExitStack() as stack:
         servers = [
@@ -78,7 +78,7 @@ async def measure(plan: HttpPlan, progress: Progress | None = None) -> HttpRepor
 async def _take_turns(
     plan: HttpPlan, servers: Sequence["_Server"], clients: int
 ) -> list[LoadFigures]:
-    """Load each server with so many clients, one server at a time."""
+    """Load each server with this many clients, one server at a time."""
     loads = {server: Load() for server in servers}
     energies: dict[_Server, LoadEnergy] = {}
     for _, server in product(range(plan.turns), servers):
@@ -92,14 +92,14 @@ async def _take_turns(
 
 
 def _client() -> httpx.AsyncClient:
-    """As many connections as clients; no proxy, whatever the environment says."""
+    """Return a client with a connection per simulated client, and without a proxy."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=limits, trust_env=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Server:
-    """A server that was found to answer, and the load for it."""
+    """A reachable server, and its load."""
 
     info: ServerInfo
     source: LoadSource
@@ -132,7 +132,7 @@ class _Server:
 
 
 class _AnswerCounter:
-    """Shows how many requests have ended."""
+    """Shows the number of finished requests."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._total = total
@@ -140,7 +140,7 @@ class _AnswerCounter:
         self._num_answers = 0
 
     def add(self) -> None:
-        """Count one."""
+        """Count a request."""
         self._num_answers += 1
         if self._progress:
             self._progress("Measuring requests", self._num_answers, self._total)

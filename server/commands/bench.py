@@ -1,17 +1,24 @@
-"""``sterna bench kernels | model | http``: figures as a table, or as one JSON object."""
+"""``sterna bench kernels | model | http``: results as tables, or as one JSON object."""
 
 from typing import Final
 
 from sterna.server.commands.parser import CommandParser, add_commands
 
 BENCHMARKS: Final = {
-    "kernels": "each kernel against the machine's limits",
-    "model": "the engine without HTTP",
-    "http": "clients of any OpenAI-compatible server",
+    "kernels": "measure each kernel, and compare it with the machine's limits",
+    "model": "measure decode and prefill without HTTP",
+    "http": "measure latency and throughput of any OpenAI-compatible server",
 }
+EPILOG = """\
+examples:
+  sterna bench kernels
+  sterna bench model --like bitnet-b1.58-2B-4T
+  sterna bench http --url http://localhost:8000 --clients 1,8
+"""
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Describe the three benchmarks, each of which is a command of its own."""
+    """Add the three benchmarks, each a command with its own module."""
+    parser.epilog = EPILOG
     benchmarks = parser.add_subparsers(metavar="BENCHMARK", required=True)
     add_commands(benchmarks, BENCHMARKS, prefix="bench_")

@@ -1,4 +1,4 @@
-"""``sterna bench http``: clients of any OpenAI-compatible server."""
+"""``sterna bench http``: measure latency and throughput of any OpenAI-compatible server."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
@@ -9,37 +9,59 @@ from sterna.server.commands.progress import progress_bar
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Describe whom to ask, how, and what to expect."""
+    """Add the options of the benchmark."""
     plan, objective = HttpPlan(()), Objective()
     clients = ",".join(map(str, plan.clients))
+    parser.add_argument("--url", required=True, help="base URL of a running server")
     parser.add_argument(
-        "--url", required=True, help="of a server that runs, such as of sterna serve"
+        "--vs", metavar="URL", help="second server to compare with, measured in turn"
     )
-    parser.add_argument("--vs", metavar="URL", help="another server, to take turns with the first")
-    parser.add_argument("--model", metavar="NAME", help="default: the first that a server lists")
-    for name, kind, default, text in (
+    parser.add_argument(
+        "--model", metavar="NAME", help="model to ask for (default: the first that a server lists)"
+    )
+    for name, kind, default, metavar, text in (
         (
             "clients",
             _numbers,
             clients,
-            "numbers of clients, each of which asks again when answered",
+            "N[,N...]",
+            "numbers of concurrent clients; each sends its next request when the last is answered",
         ),
-        ("prompt-tokens", _number, plan.prompt_tokens, "about so many in a prompt; all differ"),
-        ("output-tokens", _number, plan.output_tokens, "at most so many in an answer"),
+        (
+            "prompt-tokens",
+            _number,
+            plan.prompt_tokens,
+            "TOKENS",
+            "approximate length of a prompt; all prompts differ",
+        ),
+        ("output-tokens", _number, plan.output_tokens, "TOKENS", "maximum length of an answer"),
         (
             "requests-per-client",
             _number,
             plan.requests_per_client,
-            "in a turn; two turns with --vs",
+            "N",
+            "requests per client and turn; with --vs each server has two turns",
         ),
-        ("ttft-objective", float, objective.ttft_seconds, "goodput: seconds to the first token"),
-        ("itl-objective", float, objective.itl_ms, "goodput: mean milliseconds between tokens"),
+        (
+            "ttft-objective",
+            float,
+            objective.ttft_seconds,
+            "SECONDS",
+            "goodput counts requests whose first token takes no longer",
+        ),
+        (
+            "itl-objective",
+            float,
+            objective.itl_ms,
+            "MILLISECONDS",
+            "goodput counts requests whose mean time between tokens is no longer",
+        ),
     ):
         parser.add_argument(
             f"--{name}",
             type=kind,
             default=default,
-            metavar="N",
+            metavar=metavar,
             help=f"{text} (default: {default})",
         )
     measured_by(parser, measure)

@@ -1,4 +1,4 @@
-"""``sterna bench kernels``: each kernel against the machine's limits."""
+"""``sterna bench kernels``: measure each kernel, and compare it with the machine's limits."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -10,7 +10,7 @@ from sterna.server.settings import Settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Describe what to measure with."""
+    """Add the options of the benchmark."""
     add_option(parser, "threads")
     measured_by(parser, measure)
 

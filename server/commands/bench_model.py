@@ -1,4 +1,4 @@
-"""``sterna bench model``: the engine without HTTP."""
+"""``sterna bench model``: measure decode and prefill without HTTP."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 from sterna.engine import bench_model, synthesize_checkpoint
 from sterna.server import checkpoint
 from sterna.server.commands.figures import Figures, measured_by
-from sterna.server.commands.options import add_option
+from sterna.server.commands.options import add_option, help_text
 from sterna.server.commands.progress import progress_bar
 from sterna.server.engine_config import engine_config
 from sterna.server.settings import Settings
 
 ENERGY_SETTINGS = ("powercap_dir", "zeusd", "tdp_watts", "idle_watts")
 ENGINE_SETTINGS = ("threads", "kv_dtype", "head", *ENERGY_SETTINGS)  # options of ``bench model``
-FIXED = {  # whatever the environment says: what the measured batches need
+FIXED = {  # what the measured batches need; the environment cannot change it
     "backend": "native",
     "device": "cpu",
     "kv_cache_tokens": 8192,
@@ -23,10 +23,12 @@ FIXED = {  # whatever the environment says: what the measured batches need
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Describe which model to measure, and how it is to run."""
+    """Add the options of the benchmark."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("model", nargs="?", metavar="MODEL", help="as for serve")
-    which.add_argument("--like", metavar="NAME", help="random weights of this shape, as for synth")
+    which.add_argument("model", nargs="?", metavar="MODEL", help=help_text("model"))
+    which.add_argument(
+        "--like", metavar="NAME", help="use random weights of this shape, as sterna synth does"
+    )
     for name in ENGINE_SETTINGS:
         add_option(parser, name)
     measured_by(parser, measure)
@@ -46,7 +48,7 @@ def measure(arguments: Namespace) -> Figures:
 
 
 def _synthesized(like: str, settings: Settings) -> Path:
-    """Return a random checkpoint of this shape, made once and kept beside the packed weights."""
+    """Return a random checkpoint of this shape, written once and kept in the cache folder."""
     folder = settings.cache_dir / "synth" / like
     if not (folder / "config.json").exists():
         with progress_bar("B") as progress:

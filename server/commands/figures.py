@@ -1,4 +1,4 @@
-"""What a benchmark has found, as tables for people or as one JSON object for a program."""
+"""The results of a benchmark, as tables or as one JSON object."""
 
 import json
 import sys
@@ -12,8 +12,8 @@ MAX_WIDTH = 120  # of a table, in characters
 
 
 def measured_by(parser: ArgumentParser, measure: Callable[[Namespace], Figures]) -> None:
-    """Let the command print what ``measure`` returns, in the form that it is asked for."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    """Let the command print what ``measure`` returns, as tables or as JSON."""
+    parser.add_argument("--json", action="store_true", help="print the results as one JSON object")
 
     def run(arguments: Namespace) -> int:
         print_figures(measure(arguments), as_json=arguments.json)
@@ -23,7 +23,7 @@ def measured_by(parser: ArgumentParser, measure: Callable[[Namespace], Figures])
 
 
 def print_figures(figures: Figures, *, as_json: bool) -> None:
-    """Print figures for a program, or as tables for people."""
+    """Print the results as JSON, or as tables."""
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return
@@ -37,7 +37,7 @@ def print_figures(figures: Figures, *, as_json: bool) -> None:
 
 
 def _table(rows: Sequence[Figures]) -> str:
-    """One line for each row; or, where that is too wide to read, one for each name."""
+    """Return one line per row or, if that is too wide to read, one line per column."""
     names = list(rows[0])
     lines = [names, *([_text(row[name]) for name in names] for row in rows)]
     table = _aligned(lines, str.rjust)

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; nothing where there is none."""
+"""A progress bar, shown only on a terminal."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -7,9 +7,9 @@ from sterna.engine import Progress
 
 
 def progress_bar(unit: str) -> AbstractContextManager[Progress]:
-    """Yield what takes progress: what is going on, how much is done, how much there is in all.
+    """Yield a callback for progress: what is being done, the amount done, and the total.
 
-    Amounts are shown with the unit behind them; bytes are ``B`` and get a prefix.
+    Amounts are shown followed by the unit; ``B``, for bytes, gets a prefix such as M.
     """
     if not sys.stderr.isatty():
         return nullcontext(_ignore)

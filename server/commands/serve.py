@@ -1,4 +1,4 @@
-"""``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
+"""``sterna serve [MODEL]``: load a model, then answer requests until stopped."""
 
 import gc
 from argparse import ArgumentParser, Namespace
@@ -18,20 +18,30 @@ from sterna.server.http.loading import answered_while_loading
 from sterna.server.served_model import ServedModel
 from sterna.server.settings import Settings
 
-GROUPS = {  # the help's titles, each by the setting that it begins with
-    "host": "where, and to whom",
-    "max_body_bytes": "limits of a connection",
-    "threads": "computing, and limits of the queue",
+FIRST_GROUP = "model"
+GROUPS = {  # titles in the help, keyed by the first setting of each group
+    "host": "address and access",
+    "max_body_bytes": "connection limits",
+    "threads": "compute, cache and queue",
     "powercap_dir": "energy",
-    "log_level": "log",
+    "log_level": "logging",
 }
+EPILOG = """\
+examples:
+  sterna serve                                      serve the built-in model on port 8000
+  sterna serve microsoft/bitnet-b1.58-2B-4T         download a model and serve it
+  sterna serve ./checkpoint --host 0.0.0.0 --port 9000 --api-key KEY
+
+Every setting is also an environment variable, shown in brackets; an option overrides it.
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Make an option of every setting, in the order and the groups of the settings."""
+    """Add an option for every setting, in the order and the groups of the settings."""
     parser.set_defaults(run=run)
-    parser.usage = "%(prog)s [OPTION VALUE]... [MODEL]"
-    group = parser.add_argument_group("what is served")
+    parser.usage = "%(prog)s [OPTIONS] [MODEL]"
+    parser.epilog = EPILOG
+    group = parser.add_argument_group(FIRST_GROUP)
     for name in Settings.model_fields:
         if name in GROUPS:
             group = parser.add_argument_group(GROUPS[name])
@@ -50,7 +60,7 @@ def run(arguments: Namespace) -> int:
     logs.configure(settings.log_level, settings.log_format)
     check_address(settings.host, settings.port)
     check_tls(settings)
-    auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
+    auth.load_keys(settings)  # before the model is loaded, so that an error shows at once
     checkpoint.check(settings)
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
@@ -63,9 +73,9 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def quick_collections() -> Iterator[None]:
-    """Keep what is loaded out of garbage collections, which stop every thread.
+    """Exclude the objects that exist now from garbage collection, which stops every thread.
 
-    Else a full one walks through the objects of all libraries, a quarter of a second.
+    Otherwise a full collection visits the objects of all libraries and takes a quarter of a second.
     """
     gc.collect()
     gc.freeze()
@@ -76,9 +86,9 @@ def quick_collections() -> Iterator[None]:
 
 
 def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
-    """The app around a loaded engine, and the settings with the model found.
+    """Return the app around a loaded engine, and the settings with the resolved model.
 
-    May download, and shows what is done on a terminal. Raises CheckpointError, ConfigError.
+    May download the model; shows progress on a terminal. Raises CheckpointError, ConfigError.
     """
     settings = checkpoint.resolve(settings)
     with progress_bar(" layers") as progress:

@@ -4,28 +4,53 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from sterna.engine import shape_names, synthesize_checkpoint
+from sterna.engine import gguf_types, shape_names, synthesize_checkpoint, synthesize_gguf
 from sterna.server.commands.progress import progress_bar
 
 DEFAULT_SHAPE = "bitnet-b1.58-2B-4T"
+DESCRIPTION = """\
+Write a checkpoint with random weights. It runs as fast as a real model of its shape, but
+generates noise.
+"""
+EPILOG = f"""\
+examples:
+  sterna synth ./random      write 1.2 GB in the shape of {DEFAULT_SHAPE}
+  sterna serve ./random      serve it
+  sterna synth --like ternary-bonsai-1.7b --gguf PQ2_0 random.gguf
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Describe what to write, and where."""
+    """Add the options of the command."""
     parser.set_defaults(run=run)
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
     parser.add_argument(
         "--like",
         metavar="NAME",
         default=DEFAULT_SHAPE,
-        help=f"whose shape to take: {', '.join(shape_names())} (default: {DEFAULT_SHAPE})",
+        help=f"shape to use: {', '.join(shape_names())} (default: {DEFAULT_SHAPE})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random weights (default: 0)")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a new or empty folder")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random weights (default: 0)"
+    )
+    parser.add_argument(
+        "--gguf",
+        metavar="TYPE",
+        help=f"write a GGUF file with matrices of this type: {', '.join(gguf_types())}",
+    )
+    parser.add_argument(
+        "path", metavar="PATH", type=Path, help="folder to write to, new or empty; or a new file"
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Write the checkpoint. Returns the exit code; raises ConfigError."""
+    like, path, seed = arguments.like, arguments.path, arguments.seed
     with progress_bar("B") as progress:
-        synthesize_checkpoint(arguments.like, arguments.folder, arguments.seed, progress)
-    sys.stdout.write(f"wrote {arguments.folder}; serve it with: sterna serve {arguments.folder}\n")
+        if arguments.gguf:
+            synthesize_gguf(like, path, arguments.gguf, seed, progress)
+        else:
+            synthesize_checkpoint(like, path, seed, progress)
+    sys.stdout.write(f"wrote {path}; serve it with: sterna serve {path}\n")
     return 0

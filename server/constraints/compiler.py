@@ -68,9 +68,9 @@ class ConstraintCompiler:
         try:
             return await asyncio.wait_for(work, self._limits.seconds)
         except TimeoutError:
-            reason = f"compiling takes more than {self._limits.seconds:g} seconds"
+            reason = f"did not compile within {self._limits.seconds:g} seconds"
         except RecursionError:
-            reason = "it is nested too deeply"
+            reason = "is nested too deeply"
         except ValueError as error:
             reason = one_line(str(error))
         raise InvalidRequestError(f"{param}: {reason}.", param=param)
@@ -85,7 +85,7 @@ class ConstraintCompiler:
         grammar = spec.text()
         limit = self._limits.max_bytes
         if (num_bytes := len(grammar.encode())) > limit:
-            raise ValueError(f"it has {num_bytes} bytes, at most {limit} are allowed")
+            raise ValueError(f"has {num_bytes} bytes, but at most {limit} are allowed")
         return self._compile_text(grammar)
 
     def _compile_anew(self, grammar: str) -> Constraint:
@@ -104,4 +104,6 @@ class ConstraintCompiler:
 
 def _warn(vocabulary: "Future[GrammarVocabulary]") -> None:
     if not vocabulary.cancelled() and (error := vocabulary.exception()):
-        _log.warning("no structured output with this tokenizer: %s", one_line(str(error)))
+        _log.warning(
+            "structured output is not available with this tokenizer: %s", one_line(str(error))
+        )

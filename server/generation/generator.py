@@ -1,8 +1,8 @@
-"""Prompts -> one stream of text deltas: the same for streamed and for whole responses.
+"""Generates a stream of text deltas from prompts, for streamed and for whole responses.
 
-The stream owns its sequences: however it ends, whoever closes it, its ``finally`` cancels what
-still runs, and the engine forgets it within a step. It never waits for its reader: what was
-generated meanwhile is merged into one delta per sequence.
+The stream owns its sequences: however it ends, its ``finally`` cancels those that still run, and
+the engine drops them within a step. It never waits for its reader: text generated meanwhile is
+merged into one delta per sequence.
 """
 
 import asyncio
@@ -39,18 +39,18 @@ class TextGenerator:
         self._end_error: Exception | None = None
 
     def end_all(self, error: Exception) -> None:
-        """Let every stream end with an error, also those whose prompts are still being encoded.
+        """End every stream with an error, including those whose prompts are still being encoded.
 
-        What an open one had to say is still said.
+        Text that is already generated is still delivered.
         """
         self._end_error = error
         for outbox in self._outboxes:
             outbox.fail(error)
 
     async def stream(self, job: GenerationJob) -> AsyncGenerator[TextDelta]:
-        """Deltas of all sequences as they come, until each has finished.
+        """Yield the deltas of all sequences as they come, until each has finished.
 
-        Raises what stopped any of them; the others end with it.
+        Raises the error of the first sequence that fails; the others end with it.
         """
         outbox, record = Outbox(job.num_sequences), current_record.get() or RequestRecord()
         record.begin(job)
@@ -82,7 +82,7 @@ class TextGenerator:
 
     @contextmanager
     def _limited(self, outbox: Outbox, job: GenerationJob) -> Iterator[None]:
-        """Have the stream end at its time limit, or when all are told to."""
+        """End the stream at its time limit, or when all streams are ended."""
         timer = None
         if self._timeout_seconds is not None:
             left = self._timeout_seconds - (monotonic() - job.arrived_at)

@@ -1,4 +1,4 @@
-"""What waits for the reader of a stream, who may be slow: it never holds up those who write."""
+"""Deltas that wait for the reader of a stream, so that a slow reader never delays the engine."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from sterna.server.generation.text_delta import TextDelta
 
 
 class Outbox:
-    """What sequences have to say and the reader has not taken: at most one delta for each."""
+    """Deltas that the reader has not taken yet: at most one per sequence."""
 
     def __init__(self, num_sequences: int) -> None:
         self._num_open = num_sequences
@@ -15,18 +15,18 @@ class Outbox:
         self._filled = asyncio.Event()
 
     def put(self, delta: TextDelta) -> None:
-        """Add to what the sequence has said."""
+        """Add a delta to those of its sequence."""
         earlier = self._deltas.get(delta.index)
         self._deltas[delta.index] = earlier.merge(delta) if earlier else delta
         self._filled.set()
 
     def fail(self, error: Exception) -> None:
-        """Let the reader's next ``take`` raise, once all deltas are taken."""
+        """Make ``take`` raise an error once all deltas are taken."""
         self._error = self._error or error
         self._filled.set()
 
     async def take(self) -> list[TextDelta]:
-        """Wait for deltas. Empty when every sequence has said its last."""
+        """Wait for deltas. Returns an empty list when every sequence has finished."""
         if not self._num_open:
             return []
         await self._filled.wait()

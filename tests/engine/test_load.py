@@ -142,7 +142,9 @@ def test_a_cache_beyond_all_memory_is_refused(
         raise MemoryError
 
     monkeypatch.setattr("sterna.engine.kernels.backends.NativeProgram", fail)
-    with pytest.raises(ConfigError, match="kv_cache_tokens: no memory for a cache of 64 tokens"):
+    with pytest.raises(
+        ConfigError, match="not enough memory for a cache of 64 tokens: lower kv_cache_tokens"
+    ):
         AsyncEngine.load(replace(config, kv_cache_tokens=64))
 
 
@@ -154,7 +156,7 @@ def test_a_cache_beyond_the_free_memory_is_warned_of(
     assert not caplog.records
     monkeypatch.setattr("sterna.engine.load.free_memory_bytes", lambda: 0)
     AsyncEngine.load(replace(config, kv_cache_tokens=64))
-    assert "ask for fewer kv_cache_tokens" in caplog.text
+    assert "lower kv_cache_tokens" in caplog.text
 
 
 def test_unknown_instruction_set_is_refused(

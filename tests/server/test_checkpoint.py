@@ -31,10 +31,17 @@ def test_a_folder_is_served_under_its_name(tmp_path: Path) -> None:
     assert resolved.served_model_name == ("my-model",)
 
 
-def test_a_file_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "config.json").touch()
-    with pytest.raises(CheckpointError, match=r"config\.json: found a file, expected a checkpoint"):
-        checkpoint.resolve(settings(f"{tmp_path}/config.json"))
+@pytest.mark.parametrize(("name", "found"), [("config.json", "no folder"), ("a.gguf", "0 bytes")])
+def test_a_file_that_is_no_model(tmp_path: Path, name: str, found: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match=rf"{name}: found {found}, expected .* GGUF file"):
+        checkpoint.check(settings(f"{tmp_path}/{name}"))
+
+
+def test_a_gguf_file_has_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "Some-Model-PQ2_0.gguf").touch()
+    resolved = checkpoint.resolve(settings(f"{tmp_path}/Some-Model-PQ2_0.gguf"))
+    assert resolved.served_model_name == ("Some-Model-PQ2_0",)
 
 
 def test_names_may_be_given(tmp_path: Path) -> None:
@@ -52,9 +59,12 @@ def test_a_hub_id_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (RepositoryNotFoundError("404", response=RESPONSE), "no such model on the hub"),
+        (
+            RepositoryNotFoundError("404", response=RESPONSE),
+            "no such model on the Hugging Face hub",
+        ),
         (GatedRepoError("403", response=RESPONSE), "access is restricted"),
-        (LocalEntryNotFoundError("offline"), "the hub cannot be reached"),
+        (LocalEntryNotFoundError("offline"), "the Hugging Face hub cannot be reached"),
         (HfHubHTTPError("500\nServer Error", response=RESPONSE), "download failed: 500 Server"),
         (OSError(28, "No space left on device"), "No space left on device"),
     ],

@@ -1,27 +1,10 @@
 // Memory of a program: activations, row by row.
 #pragma once
-#include <stdlib.h>
-
-#include <memory>
-#include <new>
 #include <vector>
 
 #include "kernel_table.h"
+#include "memory.h"
 #include "weight_layout.h"
-
-struct FreeMemory {
-  void operator()(void* p) const { free(p); }
-};
-template <class T>
-using Memory = std::unique_ptr<T[], FreeMemory>;
-
-// Zeroed memory that the system commits page by page when it is written.
-template <class T>
-Memory<T> zeroed(size_t count) {
-  T* memory = static_cast<T*>(calloc(count ? count : 1, sizeof(T)));
-  if (!memory) throw std::bad_alloc();
-  return Memory<T>(memory);
-}
 
 // Float activations; rows are padded to whole cache lines.
 struct Rows {

@@ -1,8 +1,11 @@
 // Keys and values of all tokens, in blocks.
 #pragma once
+#include <stdint.h>
+
 #include <vector>
 
-#include "buffers.h"
+#include "kernel_table.h"
+#include "memory.h"
 
 // What the cache holds.
 enum class CacheType { kFloat16, kFloat32, kInt8 };
@@ -15,8 +18,8 @@ enum class CacheType { kFloat16, kFloat32, kInt8 };
 // head, [kCacheTokens], goes with keys and values alike.
 struct KVCache {
   struct Part {
-    Memory<uint8_t> elements;
-    Memory<float> scales;
+    Reserved<uint8_t> elements;
+    Reserved<float> scales;
   };
 
   KVCache(CacheType type, size_t num_layers, size_t num_blocks, size_t num_kv_heads,
@@ -70,7 +73,7 @@ struct KVCache {
  private:
   Part part() const {
     constexpr size_t kOverread = 64;  // of a vector that begins with the last values
-    return {zeroed<uint8_t>(num_blocks * block_stride * element_size + kOverread),
-            zeroed<float>(num_blocks * scale_stride)};
+    return {reserved<uint8_t>(num_blocks * block_stride * element_size + kOverread),
+            reserved<float>(num_blocks * scale_stride)};
   }
 };

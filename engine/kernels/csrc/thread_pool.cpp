@@ -46,8 +46,8 @@ void ThreadPool::run(Work& work) {
   delay_ = {};
   work_ = &work;
   is_running_ = true;
-  begin_stage(0);
-  if (team_size_ > 1) wake();
+  begin_stage(0, 0);
+  if (is_running_ && team_size_ > 1) wake();
   while (is_running_.load(std::memory_order_acquire)) {
     const unsigned deal = deal_.load(std::memory_order_acquire);
     run_tiles(0);
@@ -72,28 +72,40 @@ void ThreadPool::run_tiles(size_t worker) {
     work_->run_tile(stage_, tile, worker, tile == next);
   }
   if (num_done == 0) return;
-  const size_t next_stage = stage_ + 1;
-  if (next_stage < work_->num_stages())
-    work_->fetch_start(next_stage,
-                       TileRanges::first(worker, work_->num_tiles(next_stage), team_size_));
+  fetch_start(worker);
+  if (left_.fetch_sub(num_done, std::memory_order_acq_rel) == num_done) {
+    work_->end_stage(stage_);
+    begin_stage(stage_ + 1, worker);
+  }
   tiles_.set_holding(worker, false);
-  if (left_.fetch_sub(num_done, std::memory_order_acq_rel) != num_done) return;
-  work_->end_stage(next_stage - 1);
-  begin_stage(next_stage);
 }
 
-// Deals the tiles of this stage, or of the next that has any; ends the run after the last.
-void ThreadPool::begin_stage(size_t stage) {
+// For the worker's share of the next stage that has one.
+void ThreadPool::fetch_start(size_t worker) {
+  for (size_t stage = stage_ + 1; stage < work_->num_stages(); ++stage) {
+    const size_t num_tiles = work_->num_tiles(stage);
+    if (num_tiles > 1)
+      return work_->fetch_start(stage, TileRanges::first(worker, num_tiles, team_size_));
+  }
+}
+
+// Deals the tiles of this stage, or of a later one; ends the run after the last. A single tile is
+// run at once: to hand it over would take longer than most of them do.
+void ThreadPool::begin_stage(size_t stage, size_t worker) {
   for (; stage < work_->num_stages(); work_->end_stage(stage++)) {
     const size_t num_tiles = work_->num_tiles(stage);
-    if (num_tiles == 0) continue;
-    stage_ = stage;
-    left_.store(num_tiles, std::memory_order_relaxed);
-    tiles_.deal(num_tiles, team_size_);
-    deal_.fetch_add(1, std::memory_order_release);
-    return;
+    if (num_tiles > 1) return deal(stage, num_tiles);
+    if (num_tiles == 1) work_->run_tile(stage, 0, worker, false);
   }
-  is_running_.store(false, std::memory_order_release);  // the caller may return: touch nothing more
+  is_running_.store(false,
+                    std::memory_order_release);  // the caller may return: leave its work alone
+}
+
+void ThreadPool::deal(size_t stage, size_t num_tiles) {
+  stage_ = stage;
+  left_.store(num_tiles, std::memory_order_relaxed);
+  tiles_.deal(num_tiles, team_size_);
+  deal_.store(deal_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 void ThreadPool::wake() {

@@ -53,7 +53,9 @@ class ThreadPool {
  private:
   void serve(size_t worker);
   void run_tiles(size_t worker);
-  void begin_stage(size_t stage);
+  void fetch_start(size_t worker);
+  void begin_stage(size_t stage, size_t worker);
+  void deal(size_t stage, size_t num_tiles);
   void wake();
   bool is_over(unsigned deal) const;
   bool wait_for_deal(size_t worker, unsigned deal);
@@ -64,17 +66,18 @@ class ThreadPool {
   Team team_;
   Team::Delay delay_;  // of the current run
 
-  // Written while no worker holds a tile, read by those who do.
+  TileRanges tiles_;
+  alignas(64) std::atomic<size_t> left_{0};  // tiles of the stage that are not done
+
+  // One cache line, which those who wait look at. work_ and stage_ are written while no worker
+  // holds a tile, and read by those who do.
+  alignas(64) std::atomic<unsigned> deal_{0};  // grows by one when a stage's tiles are dealt
+  std::atomic<bool> is_running_{false};
+  std::atomic<size_t> team_size_{1};  // workers below this take part
   Work* work_ = nullptr;
   size_t stage_ = 0;
 
-  TileRanges tiles_;
-  alignas(64) std::atomic<size_t> left_{0};    // tiles of the stage that are not done
-  alignas(64) std::atomic<unsigned> deal_{0};  // grows by one when a stage's tiles have been dealt
-  std::atomic<bool> is_running_{false};
-  std::atomic<size_t> team_size_{1};  // workers below this take part
-
-  std::mutex mutex_;
+  alignas(64) std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<bool> is_stopping_{false};
 };

@@ -14,7 +14,7 @@ from sterna.engine.model.tensors import ModelTensors
 FAMILIES: Final[tuple[Family, ...]] = (BitNet(), Llama(), Qwen3())
 
 _NOT_SERVED: Final = {
-    "BitnetForCausalLM": "the 1bitLLM family is another network: SiLU and other norms",
+    "BitnetForCausalLM": "the 1bitLLM family is a different network, with SiLU and other norms",
 }
 
 

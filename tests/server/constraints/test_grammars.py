@@ -135,7 +135,7 @@ def test_multiples_are_counted_up_to_a_bound(
 def test_a_schema_in_a_grammar_cannot_hide() -> None:
     with pytest.raises(ValueError, match="multipleOf"):
         Grammar('start: %json\n{"\\u006dultipleOf": 9999991}').text()
-    with pytest.raises(ValueError, match="must be a JSON schema"):
+    with pytest.raises(ValueError, match="must be followed by a JSON schema"):
         Grammar('start: %json // \n{"multipleOf": 9999991}').text()
 
 

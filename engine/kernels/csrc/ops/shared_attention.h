@@ -1,5 +1,6 @@
 // What the attention operations of all layers share: the cache, rotary tables, the step's tiles.
 #pragma once
+#include "buffers.h"
 #include "kv_cache.h"
 #include "ops/attention_plan.h"
 #include "require.h"
@@ -41,7 +42,7 @@ class PartialAttention {
         tokens_(part_tokens(max_context_tokens)),
         max_parts_((max_context_tokens + tokens_ - 1) / tokens_),
         stride_(padded(shape.head_size + 2)),
-        data_(zeroed<float>(max_tokens * num_heads_ * max_parts_ * stride_)) {}
+        data_(reserved<float>(max_tokens * num_heads_ * max_parts_ * stride_)) {}
 
   size_t tokens() const { return tokens_; }
   size_t stride() const { return stride_; }
@@ -52,7 +53,7 @@ class PartialAttention {
 
  private:
   size_t num_heads_, tokens_, max_parts_, stride_;
-  Memory<float> data_;
+  Reserved<float> data_;
 };
 
 struct SharedAttention {

@@ -64,7 +64,7 @@ def as_config(path: str, keys: Mapping[str, Any], num_rows: int, *, tied: bool) 
 
 def gguf_keys(config: ModelConfig, arch: str) -> dict[str, Any]:
     """Return the keys that ``as_config`` reads as this configuration."""
-    values = {
+    values: dict[str, Any] = {
         "block_count": config.num_layers,
         "embedding_length": config.hidden_size,
         "feed_forward_length": config.mlp_size,
