@@ -28,6 +28,11 @@ class ServedModel:
     logprobs: LogprobWriter
     loaded_at: int  # Unix time, seconds
 
+    @property
+    def name(self) -> str:
+        """Its own name, for requests that name none."""
+        return self.names[0]
+
     @classmethod
     def load(cls, settings: Settings, progress: Callable[[str, int, int], None]) -> Self:
         """Load the model of settings that ``checkpoint.resolve`` returned; blocks.

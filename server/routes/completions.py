@@ -20,5 +20,7 @@ async def create_completion(
     """One answer or several to each prompt, as a stream of chunks or in one piece."""
     model = responder.admit(body.model, len(body.prompt) * body.num_choices)
     job = await model.encoder.completion_job(body)
-    answer = CompletionAnswer(body, job, model.logprobs, model.engine.energy)
+    answer = CompletionAnswer(
+        body, body.model or model.name, job, model.logprobs, model.engine.energy
+    )
     return await responder.respond(job, answer, stream=body.stream)

@@ -16,6 +16,7 @@ from sterna.server.schemas.answer import (
 )
 from sterna.server.schemas.body import Neutral
 from sterna.server.schemas.chat_messages import Messages
+from sterna.server.schemas.common import Limit
 from sterna.server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
 from sterna.server.schemas.tool_choice import ToolChoice
@@ -32,13 +33,14 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
         "functions": ([],),
         "modalities": (["text"],),
         "prediction": (),
-        "reasoning_effort": (),
-        "verbosity": (),
         "web_search_options": (),
     }
+    inert: ClassVar[frozenset[str]] = ConstrainedFields.inert | {"reasoning_effort", "verbosity"}
 
     messages: Messages
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: Limit | None = None
+    reasoning_effort: str | None = None  # nothing here reasons apart from its answer
+    verbosity: str | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
 
@@ -74,7 +76,7 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
 
     @property
     def token_limit(self) -> int | None:
-        """Tokens that each answer may have; None: what the context leaves."""
+        """Tokens that each answer may have; None: the model's default."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
