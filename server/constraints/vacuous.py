@@ -1,4 +1,4 @@
-"""What a JSON schema says that every value keeps to anyway, as generators of schemas write it."""
+"""Keywords of a JSON schema that hold for every value, as schema generators write them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,7 +12,7 @@ _DATA: Final = {"const", "default", "enum", "examples"}
 
 
 def without_vacuous(schema: Any) -> Any:  # noqa: ANN401 (any JSON)
-    """Return the schema without it: llguidance would refuse these keywords, whatever they say."""
+    """Remove them, because llguidance refuses these keywords whatever their value."""
     if isinstance(schema, list):
         return list(map(without_vacuous, schema))
     if not isinstance(schema, Mapping):

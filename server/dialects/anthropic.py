@@ -24,7 +24,7 @@ TYPES: Final = {
 }
 
 
-# By the field that is wrong: what tells a client how to go on. Of a thread, with all of its turns.
+# Error details by field. This one makes a client send the whole conversation again.
 DETAILS: Final = {"thread": {"error_code": "thread_not_found"}}
 
 

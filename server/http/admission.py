@@ -1,9 +1,9 @@
-"""The bounded queue: how many sequences, and how much text, may be in the house at once.
+"""The bounded queue: how many sequences, and how much text, may be in flight at once.
 
 Bytes and places are reserved before a prompt is rendered or encoded, so that a full server refuses
-cheaply, and are held until the response ends. What was admitted is never refused later: a
-preempted sequence keeps its place. The bytes are those of the body, since nobody has counted
-tokens yet; a token of text has about four.
+cheaply, and are held until the response ends. An admitted request is never refused later: a
+preempted sequence keeps its place. Bytes are counted rather than tokens, because the body is not
+encoded yet; a token of text has about four bytes.
 """
 
 from collections import deque
@@ -14,11 +14,11 @@ from time import monotonic
 
 from sterna.server.errors import BusyError, InvalidRequestError
 
-MAX_RETRY_SECONDS = 60  # clients of the OpenAI API heed no more
+MAX_RETRY_SECONDS = 60  # clients of the OpenAI API ignore longer times
 
 
 class Admission:
-    """Counts places and bytes. Used on the event loop only, so it needs no lock."""
+    """Counts places and bytes. It is used only on the event loop, so it needs no lock."""
 
     def __init__(
         self,
@@ -36,14 +36,14 @@ class Admission:
         self._num_running = num_running
         self._max_bytes = max_bytes
         self._busy_status = busy_status
-        self._on_refusal = on_refusal  # told how many places were not to be had
+        self._on_refusal = on_refusal  # called with the number of refused places
         self._released: deque[float] = deque([monotonic()], maxlen=64)  # start of work, releases
 
     @contextmanager
     def open(self, num_bytes: int = 0) -> Iterator["Reservation"]:
-        """A reservation, without places at first, that is given back at the end.
+        """Yield a reservation without places, and release it at the end.
 
-        A body larger than all that may be held is let in when nothing else is. Raises BusyError.
+        A body larger than the limit is admitted when there is no other. Raises BusyError.
         """
         if self.num_bytes and self.num_bytes + num_bytes > self._max_bytes:
             raise self._refusal(1)
@@ -58,9 +58,9 @@ class Admission:
             self._release(reservation.num_places)
 
     def take(self, count: int) -> None:
-        """Take ``count`` places, all or none. Raises BusyError, or InvalidRequestError."""
+        """Take all of ``count`` places, or none. Raises BusyError, or InvalidRequestError."""
         if count > self.capacity:
-            message = f"{count} sequences were asked for, but only {self.capacity} can be queued."
+            message = f"{count} sequences were requested, but only {self.capacity} can be queued."
             raise InvalidRequestError(message, param="n")
         if self.num_taken + count > self.capacity:
             raise self._refusal(count)
@@ -70,7 +70,7 @@ class Admission:
         self.num_taken += count
 
     def retry_seconds(self) -> int:
-        """When the backlog may be gone at the rate of the last releases: 1 to 60 seconds."""
+        """Estimate from recent releases when the backlog will be gone: 1 to 60 seconds."""
         backlog = max(self.num_taken - self._num_running, 1)
         seconds_each = (monotonic() - self._released[0]) / len(self._released)
         return min(max(ceil(backlog * seconds_each), 1), MAX_RETRY_SECONDS)
@@ -94,6 +94,6 @@ class Reservation:
         self._admission = admission
 
     def take(self, count: int) -> None:
-        """Take ``count`` places more. Raises BusyError, or InvalidRequestError."""
+        """Take ``count`` more places. Raises BusyError, or InvalidRequestError."""
         self._admission.take(count)
         self.num_places += count

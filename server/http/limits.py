@@ -1,4 +1,4 @@
-"""How much of a request is let in: headers, bytes of the body, and the shape of its JSON."""
+"""Limits of a request: headers, bytes of the body, and the nesting of its JSON."""
 
 import re
 
@@ -15,14 +15,14 @@ MAX_NODES = 20_000  # arrays and objects in all: some thousand messages with par
 
 
 class RequestLimits:
-    """Refuses what is too large, before all of its body is read."""
+    """Refuses a request that is too large before its whole body is read."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request: by what it declares, or else by what arrives."""
+        """Serve one request, checking its declared size and then what arrives."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif refusal := self._refusal(scope):
@@ -33,7 +33,8 @@ class RequestLimits:
     def _refusal(self, scope: Scope) -> HTTPException | None:
         num_header_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
         if len(scope["headers"]) > MAX_HEADERS or num_header_bytes > MAX_HEADER_BYTES:
-            message = f"There may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes in all."
+            limits = f"{MAX_HEADERS} headers, {MAX_HEADER_BYTES} bytes in total"
+            message = f"A request may have at most {limits}."
             return HTTPException(431, message)
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdecimal() and int(declared) > self._max_body_bytes:
@@ -42,7 +43,7 @@ class RequestLimits:
 
 
 class LimitedBody:
-    """The messages of one request, until there are too many bytes or brackets in them."""
+    """Receives the body of one request, up to the limits of bytes and brackets."""
 
     def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive = receive
@@ -51,7 +52,7 @@ class LimitedBody:
         self._shape = JsonShape()
 
     async def receive(self) -> Message:
-        """The next message. Raises HTTPException: no other error gets through the framework."""
+        """Return the next message. Raises HTTPException; FastAPI would hide other errors."""
         message = await self._receive()
         body = message.get("body", b"")
         self._num_bytes += len(body)
@@ -60,16 +61,16 @@ class LimitedBody:
         if body:
             self._shape.read(body)
         if self._shape.depth > MAX_NESTING:
-            raise HTTPException(400, f"The body nests deeper than {MAX_NESTING} levels.")
+            raise HTTPException(400, f"The body is nested more than {MAX_NESTING} levels deep.")
         if self._shape.num_nodes > MAX_NODES:
-            raise HTTPException(400, f"The body has more than {MAX_NODES} arrays and objects.")
+            raise HTTPException(400, f"The body contains more than {MAX_NODES} arrays and objects.")
         return message
 
 
 class JsonShape:
-    """Follows the brackets of a JSON text that comes in pieces. Needs no stack, so none overflows.
+    """Counts the brackets of a JSON text that comes in pieces, without recursion.
 
-    Of a text that is no JSON it may say anything; the parser refuses that.
+    The result for invalid JSON is undefined; the parser refuses that.
     """
 
     _MARKS = re.compile(rb'["\[\]{}]|\\.?', re.DOTALL)
@@ -97,5 +98,5 @@ class JsonShape:
 
 
 def too_large(max_bytes: int) -> HTTPException:
-    """The error of a body over the limit."""
-    return HTTPException(413, f"The body must not exceed {max_bytes} bytes.")
+    """Return the error for a body over the limit."""
+    return HTTPException(413, f"The body is larger than {max_bytes} bytes.")

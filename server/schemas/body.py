@@ -1,10 +1,8 @@
-"""What every JSON body is made of: known fields, no guessed types, values that mean "off".
+"""The base of every JSON body: known fields, strict types, values that mean "off".
 
-A whole number may be written as 4.0: JSON knows no other.
-
-A field is honoured, or inert because it can never change the output, or refused with its name:
-nothing is accepted and then ignored. A field that is not supported may still be sent with the
-value that means "off".
+A field is honoured, inert because it can never change the output, or refused by name; none is
+accepted and then ignored. An unsupported field may still be sent with the value that means "off".
+A whole number may be written as 4.0.
 """
 
 import json
@@ -19,7 +17,7 @@ Neutral = dict[str, tuple[object, ...]]
 
 
 def is_unicode(text: str) -> bool:
-    """False if the JSON escaped half a character: no tokenizer takes a lone surrogate."""
+    """Return whether the text has no lone surrogates, which no tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -34,17 +32,17 @@ def _check_unicode(text: str) -> str:
 
 
 def _is_same(a: object, b: object) -> bool:
-    """Whether two JSON values are equal; Python also takes false for 0, and true for 1."""
+    """Return whether two JSON values are equal; in Python, False == 0 and True == 1."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _types_in(annotation: object) -> set[object]:
-    """Every type that an annotation names."""
+    """Return every type in an annotation."""
     return {annotation}.union(*map(_types_in, get_args(annotation)))
 
 
 def as_whole(value: object) -> object:
-    """A whole number, or a list of such, without the fraction that is nothing."""
+    """Convert floats without a fraction, alone or in a list, to integers."""
     if isinstance(value, list):
         return list(map(as_whole, value)) if float in set(map(type, value)) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -66,7 +64,7 @@ Items = Annotated[list[T], Field(fail_fast=True)]
 
 
 class Body(BaseModel):
-    """A JSON object of which every field is known, and no type is guessed ("1" is no number)."""
+    """A JSON object with known fields and strict types ("1" is not a number)."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -79,7 +77,7 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
-        """Of names that no field has, one is left: enough to refuse them all."""
+        """Drop fields that are off; keep one unknown field, enough to refuse the body."""
         if not isinstance(data, dict):
             return data
         names = cls._names()
@@ -99,7 +97,7 @@ class Body(BaseModel):
     @classmethod
     @cache
     def _whole_names(cls) -> frozenset[str]:
-        """Fields of whole numbers, or of lists of them."""
+        """Return the fields that hold whole numbers, or lists of them."""
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
         types = {name: _types_in(field.annotation) for name, field in fields.items()}
         return frozenset(name for name in types if int in types[name] and float not in types[name])

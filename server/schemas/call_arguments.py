@@ -1,7 +1,6 @@
-"""The arguments of an earlier call, as this server or another wrote them.
+"""The arguments of an earlier call, as this server or another returned them.
 
-A call that a limit has cut is what there is of it: the arguments that came are whole, the last
-one perhaps in part.
+Arguments that were cut short are read as far as they go; the last value may be incomplete.
 """
 
 import json
@@ -19,7 +18,7 @@ def _as_object(value: object) -> object:
     if isinstance(value, str):
         value = _parse(value)
     if not isinstance(value, dict):
-        raise ValueError("must be the text of a JSON object, or its beginning")
+        raise ValueError("must be a JSON object encoded as a string, or the beginning of one")
     return value
 
 

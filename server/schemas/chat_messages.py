@@ -1,4 +1,4 @@
-"""Wire types of the turns of a conversation, and which turn may follow which."""
+"""JSON types of the messages of a conversation, and their order."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,7 +17,7 @@ from sterna.server.schemas.call_arguments import Arguments
 
 
 class TextPart(Body):
-    """A piece of a message; only text is supported."""
+    """Part of a message; only text is supported."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
 
@@ -42,7 +42,7 @@ Content = Annotated[
 
 
 class EarlierFunction(Body):
-    """What was called in an earlier turn."""
+    """The function called in an earlier turn."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
 
@@ -53,7 +53,7 @@ class EarlierFunction(Body):
 
 
 class EarlierCall(Body):
-    """A call of an earlier turn, as the client got it and keeps it."""
+    """A call of an earlier turn, as returned to the client and kept by it."""
 
     inert: ClassVar[frozenset[str]] = frozenset(
         {"cache_control", "index", "provider_specific_fields"}
@@ -67,7 +67,7 @@ class EarlierCall(Body):
     provider_specific_fields: Any = None
 
     def for_template(self) -> dict[str, Any]:
-        """The call as a chat template expects it: arguments as an object."""
+        """Return the call as a chat template expects it, with arguments as an object."""
         function = {"name": self.function.name, "arguments": self.function.arguments}
         return {"id": self.id, "type": "function", "function": function}
 
@@ -77,7 +77,7 @@ Parts = list[TextPart] | None
 
 
 class Message(Body):
-    """One turn of the conversation. A developer is treated as the system."""
+    """One message of the conversation. The role developer is treated as system."""
 
     neutral: ClassVar[Neutral] = {"audio": (), "function_call": (), "images": ([],), "refusal": ()}
     inert: ClassVar[frozenset[str]] = frozenset(
@@ -104,7 +104,7 @@ class Message(Body):
     @model_validator(mode="before")
     @classmethod
     def _an_answer_may_be_nothing(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
-        """This server, too, writes null for the text of an answer that has none."""
+        """Accept null as an assistant's content, as this server returns it for an empty answer."""
         if not isinstance(data, dict) or data.get("role") != "assistant":
             return data
         is_null = "content" in data and data["content"] is None
@@ -114,30 +114,30 @@ class Message(Body):
     @classmethod
     def _only_the_assistant_calls(cls, value: Calls, info: ValidationInfo) -> Calls:
         if value and info.data.get("role") != "assistant":
-            raise ValueError("allowed only in messages of role assistant")
+            raise ValueError("allowed only when role is assistant")
         return value
 
     @field_validator("content")
     @classmethod
     def _calls_need_no_content(cls, value: Parts, info: ValidationInfo) -> Parts:
         if value is None and not info.data.get("tool_calls"):
-            raise ValueError("required, except beside tool_calls")
+            raise ValueError("required unless tool_calls is given")
         return value
 
     @field_validator("tool_call_id")
     @classmethod
     def _a_result_names_its_call(cls, value: str | None, info: ValidationInfo) -> str | None:
         if (value is None) == (info.data.get("role") == "tool"):
-            raise ValueError("required in messages of role tool, and allowed in no other")
+            raise ValueError("required when role is tool, and not allowed otherwise")
         return value
 
     @property
     def call_ids(self) -> list[str]:
-        """Ids of the calls, none if the message has none."""
+        """Ids of the message's calls."""
         return [call.id for call in self.tool_calls or ()]
 
     def for_template(self) -> dict[str, Any]:
-        """The message as a chat template expects it; a single part as a text."""
+        """Return the message as a chat template expects it; a single part as a string."""
         texts = [part.text for part in self.content or ()]
         message: dict[str, Any] = {
             "role": "system" if self.role == "developer" else self.role,
@@ -159,9 +159,9 @@ def _parts(texts: Sequence[str]) -> list[dict[str, str]]:
 
 
 def check_sequence(messages: Sequence[Message]) -> list[Message]:
-    """Each result follows the turn that called for it, and each call is answered once at most.
+    """Check that results directly follow the message with their calls, one for each at most.
 
-    Only the user, or the system, may go on before all calls are answered. Raises ValueError that
+    The user and the system may continue before all calls are answered. Raises ValueError that
     names the message.
     """
     open_ids: dict[str, None] = {}  # in order: a set would not say which is the first
@@ -170,18 +170,18 @@ def check_sequence(messages: Sequence[Message]) -> list[Message]:
             if message.tool_call_id is None or message.tool_call_id not in open_ids:
                 raise ValueError(
                     f"messages[{position}] answers the call {message.tool_call_id!r}, "
-                    "which the preceding turn of the assistant did not make or which is answered"
+                    "which the preceding assistant message did not make or is already answered"
                 )
             del open_ids[message.tool_call_id]
         elif open_ids and message.role == "assistant":
             raise ValueError(
-                f"messages[{position}] comes before a message of role tool "
+                f"messages[{position}]: expected a message of role tool "
                 f"that answers the call {next(iter(open_ids))!r}"
             )
         else:
             open_ids = dict.fromkeys(message.call_ids)
             if len(open_ids) < len(message.call_ids):
-                raise ValueError(f"messages[{position}] has two calls with one id")
+                raise ValueError(f"messages[{position}] has two calls with the same id")
     if open_ids:
         raise ValueError(f"no message of role tool answers the call {next(iter(open_ids))!r}")
     return list(messages)
@@ -191,7 +191,7 @@ Messages = Annotated[Items[Message], Field(min_length=1), AfterValidator(check_s
 
 
 def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """All turns as a chat template expects them; a tool's answer has the name of the tool."""
+    """Return all messages as a chat template expects them; results get the name of their tool."""
     names: dict[str, str] = {}
     rendered = []
     for message in messages:

@@ -1,9 +1,10 @@
-"""Wire types of ``/v1/completions``."""
+"""JSON types of ``/v1/completions``."""
 
 from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from sterna.engine import MAX_LOGPROBS
 from sterna.server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
@@ -13,7 +14,7 @@ from sterna.server.schemas.answer import (
 )
 from sterna.server.schemas.body import Items, Neutral, as_whole, is_unicode
 from sterna.server.schemas.common import NO_LIMIT
-from sterna.server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
+from sterna.server.schemas.logprobs import CompletionLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's, unless the checkpoint has its own
@@ -22,11 +23,11 @@ Prompt = str | Items[int]
 
 
 def _as_prompts(value: Any) -> object:  # noqa: ANN401 (any JSON)
-    """All four forms of OpenAI as one: a list of prompts, each a text or token ids."""
+    """Convert OpenAI's four forms to a list of prompts, each a string or token ids."""
     is_list = isinstance(value, list) and not _is_prompt(value)
     prompts = list(map(as_whole, value)) if is_list else [value]
     if not prompts or not all(map(_is_prompt, prompts)):
-        raise ValueError("must be a text or token ids, or a list of these, and not empty")
+        raise ValueError("must be a string, a list of token ids, or a non-empty list of these")
     return prompts
 
 
@@ -51,12 +52,12 @@ class CompletionRequest(ConstrainedFields):
 
     @property
     def num_logprobs(self) -> int | None:
-        """Alternatives to list for each token; None: no logprobs at all."""
+        """Number of alternatives for each token; None for no logprobs."""
         return self.logprobs
 
     @property
     def num_prompt_logprobs(self) -> int | None:
-        """An echo with logprobs scores the prompt; so does an answer without tokens."""
+        """Number of alternatives for each prompt token; ``echo`` with ``logprobs`` needs it."""
         wanted = [self.prompt_logprobs]
         if self.echo:
             wanted += [self.logprobs, 0 if self.max_tokens == 0 else None]
@@ -64,7 +65,7 @@ class CompletionRequest(ConstrainedFields):
 
 
 class Choice(BaseModel):
-    """One of ``n`` answers to one prompt: answers to the first prompt come first."""
+    """One of ``n`` answers to a prompt; answers to the first prompt come first."""
 
     index: int
     text: str
@@ -77,7 +78,7 @@ class Choice(BaseModel):
 
 
 class Completion(BaseModel):
-    """The answer in one piece, or one event of a stream; all events have one id."""
+    """The whole answer, or one event of a stream; all its events have the same id."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"

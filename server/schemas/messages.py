@@ -1,4 +1,4 @@
-"""Wire types of what is sent to ``/v1/messages``, in the form of Anthropic."""
+"""JSON types of requests to ``/v1/messages``, in Anthropic's form."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -40,7 +40,7 @@ ROLES: Final = {
 
 
 class Turn(Body):
-    """What one side has said. The system may also speak between turns."""
+    """One message. The system may also speak between messages."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"id"})
 
@@ -57,19 +57,19 @@ class Turn(Body):
         types = [block.type for block in self.content]
         for kind, role in ROLES.items():
             if kind in types and self.role != role:
-                raise ValueError(f"a turn of the {self.role} has no {kind}")
+                raise ValueError(f"{kind} blocks are not allowed when role is {self.role}")
         if "tool_result" in types[len(self.results) :]:
-            raise ValueError("tool_result blocks come first, before text")
+            raise ValueError("tool_result blocks must come before text")
         return self
 
     @property
     def texts(self) -> list[str]:
-        """The texts."""
+        """The texts of the message."""
         return [block.text for block in self.content if isinstance(block, TextBlock)]
 
     @property
     def thoughts(self) -> list[str]:
-        """What the assistant thought."""
+        """The thinking of the assistant."""
         return [block.thinking for block in self.content if isinstance(block, ThinkingBlock)]
 
     @property
@@ -79,14 +79,14 @@ class Turn(Body):
 
     @property
     def results(self) -> list[ToolResultBlock]:
-        """What the calls of the turn before gave."""
+        """The results of the previous message's calls."""
         return [block for block in self.content if isinstance(block, ToolResultBlock)]
 
 
 def check_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Each call has its result in the very next turn, unless the user says something instead.
+    """Check that each call has its result in the next message, unless the user writes instead.
 
-    Raises ValueError that names the turn.
+    Raises ValueError that names the message.
     """
     expected: list[str] = []
     for position, turn in enumerate(turns):
@@ -95,33 +95,35 @@ def check_turns(turns: Sequence[Turn]) -> list[Turn]:
         is_among = set(results) <= set(expected) and len(set(results)) == len(results)
         if results != sorted(expected) and not (goes_on and is_among):
             raise ValueError(
-                f"messages[{position}] must have one tool_result for each tool_use of the turn "
-                f"before it, and no other: expected {expected}"
+                f"messages[{position}] must have exactly one tool_result for each tool_use "
+                f"of the preceding message: expected {expected}"
             )
         expected = [use.id for use in turn.uses]
         if len(set(expected)) < len(expected):
-            raise ValueError(f"messages[{position}] has two tool_use with one id")
+            raise ValueError(f"messages[{position}] has two tool_use blocks with the same id")
     if turns[-1].role == "assistant":
-        raise ValueError("the last turn must be the user's: to continue an answer is not supported")
+        raise ValueError(
+            "the last message must have role user: continuing an answer is not supported"
+        )
     return list(turns)
 
 
 def check_thread(thread: dict[str, Any]) -> dict[str, Any]:
-    """Raise ValueError if the request counts on what a server has kept."""
+    """Raise ValueError if the request relies on a stored conversation."""
     if thread.get("type") != "create":
-        raise ValueError("no conversation is kept here: send all of its turns, without a thread")
+        raise ValueError("conversations are not stored here; send all messages, without a thread")
     return thread
 
 
 class OutputFormat(Body):
-    """JSON of a schema."""
+    """JSON that follows a schema."""
 
     type: Literal["json_schema"]
     schema_: dict[str, Any] = Field(alias="schema")
 
 
 class OutputConfig(Body):
-    """What the answer must be. How hard to try is all the same to this server."""
+    """The form of the answer. The effort has no effect here."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"effort", "task_budget"})
 
@@ -131,7 +133,7 @@ class OutputConfig(Body):
 
 
 class InputTool(Body):
-    """A tool of the client's own, the only type there is."""
+    """A tool of the client, the only supported type."""
 
     inert: ClassVar[frozenset[str]] = frozenset(
         {"cache_control", "eager_input_streaming", "strict"}
@@ -152,7 +154,7 @@ class InputTool(Body):
 
 
 class Choice(Body):
-    """Whether to call, and what."""
+    """Whether to call a tool, and which."""
 
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
@@ -161,7 +163,7 @@ class Choice(Body):
     @model_validator(mode="after")
     def _names_a_tool_if_it_must(self) -> Self:
         if (self.name is None) == (self.type == "tool"):
-            raise ValueError("name belongs to type tool, and to no other")
+            raise ValueError("name is required when type is tool, and not allowed otherwise")
         return self
 
 
@@ -172,8 +174,8 @@ MaybeChoice = Choice | None
 class CountTokensRequest(Body):
     """A conversation."""
 
-    # These say who asks and how to account for it, or what a model that thinks, forgets or declines
-    # would do: never what this one writes.
+    # These concern accounting, or models that think, manage their context or decline. They never
+    # change what this server generates.
     inert: ClassVar[frozenset[str]] = frozenset(
         {"betas", "cache_control", "context_management", "diagnostics", "fallbacks", "metadata"}
         | {"service_tier", "speed", "thinking", "thread"}
@@ -185,7 +187,7 @@ class CountTokensRequest(Body):
         "mcp_servers": ([],),
     }
 
-    # First, since it says that the messages are not all.
+    # Checked first: with a thread, the messages would not be complete.
     thread: Annotated[dict[str, Any], AfterValidator(check_thread)] | None = None
     model: str | None = None
     messages: Annotated[Items[Turn], Field(min_length=1), AfterValidator(check_turns)]
@@ -221,7 +223,7 @@ class CountTokensRequest(Body):
 
     @property
     def format(self) -> OutputFormat | None:
-        """The form that the answer must have; None: free text."""
+        """The required form of the answer; None for free text."""
         config = self.output_config
         return (config.format if config else None) or self.output_format
 

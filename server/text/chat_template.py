@@ -22,7 +22,7 @@ MAX_REASON_CHARS: Final = 1000  # a template may raise any text
 
 
 class ChatTemplate:
-    """The compiled template of a checkpoint; most have one for requests with tools and without."""
+    """The compiled templates of a checkpoint, without and with tools; often the same."""
 
     def __init__(self, plain: "Source", for_tools: "Source") -> None:
         self._plain = plain
@@ -41,7 +41,7 @@ class ChatTemplate:
                 for_tools = Source(sources["tool_use"], special_tokens)
         except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
             place = text.place_of("chat templates")
-            raise CheckpointError(f"{place}: chat template cannot be compiled: {error}") from None
+            raise CheckpointError(f"{place}: the chat template does not compile: {error}") from None
         return cls(plain, for_tools)
 
     def render(
@@ -65,17 +65,17 @@ class ChatTemplate:
             return source.render(messages, tools, add_generation_prompt=add_generation_prompt)
         except Exception as error:  # whatever a template can raise is about these messages
             reason = str(error)[:MAX_REASON_CHARS]
-            message = f"The model's chat template refuses these messages: {reason}"
+            message = f"The model's chat template rejects these messages: {reason}"
             raise InvalidRequestError(message, param="messages") from error
 
 
 class Source:
-    """One template, with the special tokens that it may name."""
+    """One template, with the special tokens that it may use."""
 
     def __init__(self, text: object, special_tokens: Mapping[str, str]) -> None:
         """Compile it. Raises what jinja does, and TypeError."""
         if not isinstance(text, str):  # jinja would take the text of anything
-            raise TypeError(f"found {type(text).__name__}, expected a text")
+            raise TypeError(f"found {type(text).__name__}, expected a string")
         sandbox = TemplateSandbox()
         tree = sandbox.parse(text)
         self.takes_tools = "tools" in meta.find_undeclared_variables(tree)
@@ -83,12 +83,12 @@ class Source:
         self._special_tokens = special_tokens
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool], **variables: Any) -> str:  # noqa: ANN401
-        """The text of these messages, with all that ``transformers`` lets a template read."""
+        """Render these messages, with the same variables as in ``transformers``."""
         return self._render(as_read(messages, self.reading.with_parts), tools, **variables)
 
     @cached_property
     def reading(self) -> Reading:
-        """What it shows of the turns that it is given."""
+        """What it shows of the messages that it receives."""
         return Reading.of(partial(self._render, tools=(), add_generation_prompt=False))
 
     def _render(self, messages: Sequence[Message], tools: Sequence[Tool], **variables: Any) -> str:  # noqa: ANN401

@@ -1,7 +1,7 @@
-"""How a template gets the content of a message: as a text, or as the list of its parts.
+"""The content of messages as a template expects it: a string, or a list of parts.
 
-A template may know only one of both; of the other it shows nothing, and the model would never see
-what the user wrote. So we look which it shows.
+A template that supports only one of the two silently drops the other. Rendering a short
+conversation shows which it supports.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,19 +15,19 @@ Render = Callable[[Sequence[Message]], str]
 
 _SHOWN: Final = {"system": "qsystemq", "user": "quserq", "assistant": "qassistantq"}
 _TURNS: Final = ("system", "user", "assistant", "user")
-_TURNS_WITHOUT_SYSTEM: Final = ("user", "assistant", "user")  # not every template takes one
+_TURNS_WITHOUT_SYSTEM: Final = ("user", "assistant", "user")  # which some templates reject
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a template shows of the turns that it is given."""
+    """What a template shows of the messages that it receives."""
 
-    with_parts: frozenset[str] = frozenset()  # roles whose content must come as a list of parts
+    with_parts: frozenset[str] = frozenset()  # roles whose content must be a list of parts
     takes_system: bool = False
 
     @classmethod
     def of(cls, render: Render) -> Self:
-        """What this template shows, by trying."""
+        """Render test messages to find out."""
         for turns in (_TURNS, _TURNS_WITHOUT_SYSTEM):
             as_texts = _shown(render, turns)
             hidden = frozenset(turns) - as_texts
@@ -39,7 +39,7 @@ class Reading:
 
 
 def as_text(content: object) -> str:
-    """The content as one text, a part a line."""
+    """Return the content as a string, with parts joined by line breaks."""
     if isinstance(content, str):
         return content
     assert isinstance(content, list)
@@ -47,14 +47,14 @@ def as_text(content: object) -> str:
 
 
 def as_parts(content: object) -> list[Any]:
-    """The content as parts."""
+    """Return the content as a list of parts."""
     if isinstance(content, list):
         return content
     return [{"type": "text", "text": content}] if content else []
 
 
 def as_read(messages: Sequence[Message], with_parts: frozenset[str] = frozenset()) -> list[Message]:
-    """The messages with their contents as parts in these roles, as texts in all others."""
+    """Convert contents to lists of parts for these roles, and to strings for all others."""
     return [
         {**message, "content": as_parts(message["content"])}
         if message["role"] in with_parts
@@ -68,7 +68,7 @@ def as_read(messages: Sequence[Message], with_parts: frozenset[str] = frozenset(
 def _shown(
     render: Render, turns: Sequence[str], with_parts: frozenset[str] = frozenset()
 ) -> frozenset[str]:
-    """The roles whose contents are in the text; none if the template refuses these turns."""
+    """Return the roles whose content is rendered; none if the template rejects the messages."""
     messages = [{"role": role, "content": _SHOWN[role]} for role in turns]
     try:
         text = render(as_read(messages, with_parts))

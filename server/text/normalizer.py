@@ -1,6 +1,6 @@
-"""How much longer a tokenizer's normalizer can make a text: what it replaces is up to a checkpoint.
+"""How much a tokenizer's normalizer can lengthen a text, which the checkpoint decides.
 
-The standard forms of Unicode are not counted: they lengthen by a known factor, and rarely.
+Unicode's normal forms are not counted: they rarely lengthen a text, and by a known factor.
 """
 
 import json
@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from tokenizers import Tokenizer as Encoder
 
-MAX_CHARS: Final = 64 << 20  # of a normalized text; each takes some 20 bytes
+MAX_CHARS: Final = 64 << 20  # of a normalized text, at about 20 bytes each
 UNICODE_GROWTH: Final = 18  # of the longest expansion in Unicode itself
 
 
 def growth_of(encoder: Encoder) -> float:
-    """Return by how much a text grows at most, as a factor; 1 if it does not."""
+    """Return the largest factor by which a text can grow, at least 1."""
     if encoder.normalizer is None:
         return 1.0
     return _growth(json.loads(encoder.normalizer.__getstate__()))
@@ -30,7 +30,10 @@ def _growth(step: Mapping[str, Any]) -> float:
             return factor
         case {"type": "Replace", "pattern": {"String": str(pattern)}, "content": content}:
             return max(1.0, len(content) / max(len(pattern), 1))
-        case {"type": "Replace", "content": content}:  # a regex may match between any two
+        case {
+            "type": "Replace",
+            "content": content,
+        }:  # may match between any two
             return 1.0 + len(content)
         case {"type": "Prepend", "prepend": prefix}:
             return 1.0 + len(prefix)
@@ -41,7 +44,7 @@ def _growth(step: Mapping[str, Any]) -> float:
 
 
 def _growth_of_table(table: bytes) -> float:
-    """Of a table of SentencePiece: the length of its trie, the trie, then what it replaces by."""
+    """Read SentencePiece's table: the length of the trie, the trie, then the replacements."""
     trie_bytes = int.from_bytes(table[:4], "little")
     longest = max(map(len, table[4 + trie_bytes :].split(b"\0")), default=1)
     return 1.0 if longest <= 3 * UNICODE_GROWTH else float(longest)  # in UTF-8

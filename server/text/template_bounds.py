@@ -1,6 +1,7 @@
-"""How large what a template makes would be: told in characters before it is made, and bounded.
+"""Bounds on the size of what a template computes, checked before it is computed.
 
-An estimate may be more than the truth. Not counted: how many such texts a template keeps at once.
+Sizes are in characters, and may be overestimated. How many results a template keeps at the same
+time is not limited.
 """
 
 import re
@@ -9,10 +10,10 @@ from typing import Any, Final
 
 from jinja2 import TemplateError
 
-MAX_CHARS: Final = 32 << 20  # of a prompt, and of any text on the way to it
-ITEM_CHARS: Final = 32  # of a value that is no text: too many, lest counting take seconds
+MAX_CHARS: Final = 32 << 20  # of a prompt, and of any intermediate text
+ITEM_CHARS: Final = 32  # of a value that is not text; a high estimate keeps counting short
 MAX_NUMBER_BITS: Final = 4096
-MAX_DIGITS: Final = 1000  # that a number is rounded to
+MAX_DIGITS: Final = 1000  # to which a number is rounded
 
 _PRINTF_SPEC: Final = re.compile(r"%([^a-zA-Z%]*)")
 _FORMAT_SPEC: Final = re.compile(r":([^{}]*)")
@@ -23,13 +24,13 @@ Estimate = Callable[..., int]
 
 
 def check_size(num_chars: int) -> None:
-    """Raise TemplateError if that is too large for a text."""
+    """Raise TemplateError if a text would be too large."""
     if num_chars > MAX_CHARS:
-        raise TemplateError(f"it makes a text of more than {MAX_CHARS} characters")
+        raise TemplateError(f"the result has more than {MAX_CHARS} characters")
 
 
 def size_of(value: object) -> int:
-    """About the length of a value as text; what it holds twice counts twice. Stops at the limit."""
+    """Estimate the length of a value as text, up to the limit. Shared items count each time."""
     if isinstance(value, str):
         return len(value)
     size, rest = 0, [value]
@@ -79,7 +80,7 @@ def check_format(pattern: str, /, *args: object, **kwargs: object) -> None:
 
 def _check_bits(num_bits: float) -> None:
     if num_bits > MAX_NUMBER_BITS:
-        raise TemplateError(f"it makes a number of more than {MAX_NUMBER_BITS} bits")
+        raise TemplateError(f"the result has more than {MAX_NUMBER_BITS} bits")
 
 
 def _formatted(pattern: str, spec: re.Pattern[str], mark: str, values: object) -> int:

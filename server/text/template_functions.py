@@ -1,6 +1,6 @@
-"""What a chat template may call beside jinja's own: the same as in ``transformers``.
+"""Functions, filters and tags that chat templates may use beside Jinja's own.
 
-All of it is what ``apply_chat_template`` offers, so that a template renders the same in both.
+They are those of ``transformers``, so that a template renders the same in both.
 """
 
 import json
@@ -18,12 +18,12 @@ from jinja2.utils import Namespace
 
 
 class GenerationTag(Extension):
-    """``{% generation %}`` marks what an assistant wrote, for training; it changes nothing."""
+    """``{% generation %}`` marks the assistant's text for training; here it has no effect."""
 
     tags = {"generation"}  # noqa: RUF012 (jinja's own declaration)
 
     def parse(self, parser: Parser) -> CallBlock:
-        """Read to the end of the tag. Names that are set within stay within."""
+        """Parse up to the end tag. The block has its own scope."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         call = self.call_method("_text_of")
@@ -34,7 +34,7 @@ class GenerationTag(Extension):
 
 
 class TemplateDict:
-    """``dict``, of which no attribute leads further."""
+    """``dict``, without attributes that a template could abuse."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:  # noqa: ANN401
         """Make a dict."""
@@ -46,7 +46,7 @@ class TemplateDict:
 
 
 class TemplateNamespace(Namespace):
-    """``namespace``, without names that begin with an underscore."""
+    """``namespace``, without attributes that begin with an underscore."""
 
     def __init__(self, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (a name may be self)
         values = dict(*args, **kwargs)
@@ -67,7 +67,7 @@ def to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON as it is; jinja's own filter escapes it for HTML."""
+    """Return JSON; unlike Jinja's own filter, do not escape it for HTML."""
     return json.dumps(
         value,
         ensure_ascii=ensure_ascii,
@@ -78,12 +78,12 @@ def to_json(
 
 
 def raise_exception(message: str) -> NoReturn:
-    """Refuse the messages."""
+    """Reject the messages."""
     raise TemplateError(message)
 
 
 def strftime_now(form: str) -> str:
-    """The local time."""
+    """Return the local time."""
     return datetime.now().strftime(form)  # as transformers has it, without a zone
 
 
@@ -98,4 +98,4 @@ GLOBALS: Final[Mapping[str, Any]] = {
 
 def _check_name(name: object) -> None:
     if isinstance(name, str) and name.startswith("_"):
-        raise SecurityError(f"a namespace has no attribute {name!r}: choose one without underscore")
+        raise SecurityError(f"namespace attribute {name!r} must not begin with an underscore")

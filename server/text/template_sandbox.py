@@ -1,7 +1,7 @@
-"""Jinja as a checkpoint's template gets it: it reads its variables, for a while, and that is all.
+"""The Jinja environment of chat templates: they may only read their variables, for a limited time.
 
-Beyond jinja's own sandbox, which keeps attributes and calls safe, rendering is bounded in time and
-in size. Nothing is computed before: a template that is only compiled does no work.
+Jinja's own sandbox keeps attributes and calls safe. Here rendering is bounded in time and size as
+well, and nothing is computed at compile time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ from sterna.server.text.template_bounds import (
 )
 
 MAX_SECONDS: Final = 10.0
-_DEADLINE: Final = "the deadline"  # among the variables; no name of a template's has a space
+_DEADLINE: Final = "the deadline"  # a variable; with its spaces, no template can name it
 _LEADING: Final[Mapping[str, Callable[[Context], object]]] = {
     "context": lambda context: context,
     "eval_context": lambda context: context.eval_ctx,
@@ -35,7 +35,7 @@ _LEADING: Final[Mapping[str, Callable[[Context], object]]] = {
 
 
 class TemplateSandbox(ImmutableSandboxedEnvironment):
-    """Compiles templates of which every loop, macro, block and filter looks at the clock."""
+    """Compiles templates whose loops, macros, blocks, filters and tests check the time limit."""
 
     intercepted_binops = frozenset({"*", "**", "%"})
 
@@ -52,30 +52,30 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
         tests: dict[str, Any] = self.tests
         self.tests = {name: _bounded("", call) for name, call in tests.items()}
         self.globals |= template_functions.GLOBALS
-        del self.globals["lipsum"]  # as many words as are asked for, at random
+        del self.globals["lipsum"]  # any number of random words
 
     def compile_bounded(self, tree: nodes.Template) -> Template:
         """Compile what ``parse`` gave, and change it. Raises what jinja does."""
         return self.from_string(_Bounding().visit(tree))
 
     def concat(self, pieces: Iterable[str]) -> str:
-        """Join what a macro or a block has written."""
+        """Join the output of a macro or a block."""
         return _join_texts(list(pieces))
 
     def call(self, context: Context, called: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Call a function or a method, but not one that makes what no loop could."""
+        """Call a function or method, after a check of the result's size."""
         owner = getattr(called, "__self__", None)
         if isinstance(owner, str | bytes | int):
             check_method(called.__name__, owner, args, kwargs)
         return super().call(context, called, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
-        """The same of operators."""
+        """Apply an operator, after the same check."""
         check_operation(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ANN401
-        """The same of ``format`` and ``format_map``."""
+        """Wrap ``format`` and ``format_map`` with the same check."""
         call = super().wrap_str_format(value)
         if call is None:
             return None
@@ -99,10 +99,10 @@ def render(template: Template, **variables: object) -> str:
 
 
 class _Bounding(NodeTransformer):
-    """Lets what repeats look at the clock, and what joins look at the size."""
+    """Adds checks of the time limit to what repeats, and of the size to what joins."""
 
     def visit_For(self, node: nodes.For) -> nodes.Node:
-        if node.test is not None:  # which may be asked long before there is an item
+        if node.test is not None:  # which may reject items for a long time
             node.test = nodes.And(_tick(node), node.test, lineno=node.lineno)
         return self._ticking(node)
 
@@ -118,25 +118,25 @@ class _Bounding(NodeTransformer):
         return _check("join texts", nodes.List(node.nodes, lineno=node.lineno))
 
     def visit_Add(self, node: nodes.Add) -> nodes.Node:
-        """A sum with a constant grows by no more than the template is long."""
+        """Check sums, except with a constant, which is part of the template."""
         self.generic_visit(node)
         if isinstance(node.left, nodes.Const) or isinstance(node.right, nodes.Const):
             return node
-        return _check("look at the size", node)
+        return _check("check size", node)
 
 
 def _tick(node: nodes.Node) -> nodes.Filter:
-    return _check("look at the clock", nodes.ContextReference(lineno=node.lineno))
+    return _check("check time", nodes.ContextReference(lineno=node.lineno))
 
 
 def _check(name: str, of: nodes.Expr) -> nodes.Filter:
-    """A filter of ours: its name is none that a template could give to something else."""
+    """Apply a filter of ours. A filter cannot be rebound, and costs less than a checked call."""
     return nodes.Filter(of, name, [], [], None, None, lineno=of.lineno)
 
 
 def _bounded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-    """Bound a filter or a test. Since it wants the context, jinja can't compute it beforehand."""
-    passed = getattr(call, "jinja_pass_arg", None)  # what it wants before its value
+    """Bound a filter or test. Because it needs the context, Jinja cannot run it at compile time."""
+    passed = getattr(call, "jinja_pass_arg", None)  # its argument before the value
     leading = _LEADING[passed.name] if passed else None
 
     @pass_context
@@ -152,7 +152,7 @@ def _bounded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
 
 def _check_time(context: Context) -> bool:
     if monotonic() > context.parent[_DEADLINE]:
-        raise TemplateError(f"it takes more than {MAX_SECONDS:g} seconds")
+        raise TemplateError(f"rendering takes more than {MAX_SECONDS:g} seconds")
     return True
 
 
@@ -160,7 +160,7 @@ def _whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise TemplateError("it makes a lone surrogate, which is half a character") from None
+        raise TemplateError("the result has a lone surrogate, which is half a character") from None
     return text
 
 
@@ -182,7 +182,7 @@ def _join_texts(values: Sequence[object]) -> str:
 
 
 _CHECKS: Final[Mapping[str, Callable[..., Any]]] = {
-    "look at the clock": _check_time,
-    "look at the size": _check_sum,
+    "check time": _check_time,
+    "check size": _check_sum,
     "join texts": _join_texts,
 }

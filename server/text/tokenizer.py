@@ -45,11 +45,11 @@ class Tokenizer:
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos.
 
-        Raises InvalidRequestError if the tokenizer would first make gigabytes of it.
+        Raises InvalidRequestError if the normalizer could turn it into gigabytes.
         """
         if len(text) * self._growth > MAX_CHARS:
-            message = f"The tokenizer would make more than {MAX_CHARS} characters of this text."
-            raise InvalidRequestError(message)
+            message = f"The text may have more than {MAX_CHARS} characters once normalized"
+            raise InvalidRequestError(f"{message}; send a shorter one.")
         has_bos = self._bos_token is not None and text.startswith(self._bos_token)
         # Without offsets: three times as fast on a long text, and it keeps the GIL less.
         (encoding,) = self._encoder.encode_batch_fast(
@@ -82,7 +82,7 @@ class Tokenizer:
         add_generation_prompt: end where the assistant speaks. Raises InvalidRequestError.
         """
         if self._template is None:
-            message = "This model has no chat template: use /v1/completions."
+            message = "This model has no chat template; use /v1/completions."
             raise InvalidRequestError(message, param="messages", code="no_chat_template")
         return self._template.render(messages, tools, add_generation_prompt=add_generation_prompt)
 

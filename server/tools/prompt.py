@@ -1,9 +1,9 @@
 """Tools as text, for a checkpoint whose chat template knows nothing of them.
 
-The tools and the form of a call are told in the system's turn, or in the user's first if the
-template takes no system. Earlier calls are written as the model would have written
-them, and results come in a turn of the user, together with what the user says next: many templates
-want turns to alternate. A call is written as many small models learned it::
+The system message describes the tools and how to call them, or the first user message if the
+template takes no system message. Earlier calls are written as the model would have written them,
+and results come in a user message, together with what the user writes next, because many templates
+require alternating roles. A call is written as many small models learned it::
 
     <tool_call>
     {"name": "get_weather", "arguments": {"city": "Oslo"}}

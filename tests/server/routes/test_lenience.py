@@ -105,7 +105,7 @@ async def test_a_conversation_is_not_kept(client: httpx.AsyncClient) -> None:
     assert response.status_code == 400
     error = response.json()["error"]
     assert error["details"] == {"error_code": "thread_not_found"}
-    assert "send all of its turns" in error["message"]
+    assert "send all messages" in error["message"]
 
 
 async def test_a_form_is_kept_to(client: httpx.AsyncClient, model: ScriptedModel) -> None:
