@@ -81,8 +81,9 @@ class Body(BaseModel):
         if not isinstance(data, dict):
             return data
         names = cls._names()
-        if whole := cls._whole_names() & data.keys():
-            data = data | {name: as_whole(data[name]) for name in whole}
+        given = [name for name in cls._whole_names() & data.keys() if type(data[name]) is not int]
+        if given:
+            data = data | {name: as_whole(data[name]) for name in given}
         if data.keys() <= names:
             return data
         unknown = (k for k, v in data.items() if k not in names and not cls._is_off(k, v))

@@ -15,7 +15,7 @@ NUMBERS = "{% set numbers = range(99999) %}"
 FOREVER = NUMBERS + "{% for a in numbers %}{% for b in numbers %}{% endfor %}{% endfor %}"
 BRANCHING = "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}"
 BLOCKS = (
-    "{% set ns = namespace(n=0) %}{% block a %}{% set ns.n = ns.n + 1 %}{% if ns.n < 60 %}"
+    "{% set ns = namespace(n=0) %}{% block a %}{% set ns.n = ns.n + 1 %}{% if ns.n < 21 %}"
     "{{ self.a() }}{{ self.a() }}{% endif %}{% set ns.n = ns.n - 1 %}{% endblock %}"
 )
 REBOUND = "{% set check_time = 1 %}{% set context = 1 %}{% set environment = 1 %}"
@@ -47,8 +47,8 @@ def result(text: str) -> str:
         NUMBERS + "{% for i in numbers if i < 0 %}{% endfor %}" + FOREVER,
         REBOUND + FOREVER,
         FOREVER.replace(" a in", " check_time in").replace(" b in", " check_time_limit in"),
-        BRANCHING + "{{ f(60) }}",
-        BRANCHING.replace("f(n)", "f(n, check_time=1)") + "{{ f(60) }}",
+        BRANCHING + "{{ f(21) }}",
+        BRANCHING.replace("f(n)", "f(n, check_time=1)") + "{{ f(21) }}",
         BLOCKS,
         NUMBERS + "{% for i in numbers if numbers | sum < 0 %}{% endfor %}",
         NUMBERS + "{{ ([numbers] * 99999) | map('sum') | list | length }}",
