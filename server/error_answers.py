@@ -29,6 +29,15 @@ from sterna.server.errors import (
 _log = logging.getLogger(__name__)
 
 MAX_FOUND = 60  # characters of a value that a message quotes
+INSTEAD = {  # supported alternatives to fields of other servers and older APIs
+    "guided_choice": "structured_outputs.choice",
+    "guided_grammar": "structured_outputs.grammar",
+    "guided_json": "structured_outputs.json, or response_format",
+    "guided_regex": "structured_outputs.regex",
+    "function_call": "tool_choice",
+    "functions": "tools",
+    "best_of": "n",
+}
 UNREADABLE = "There was an error parsing the body"  # FastAPI, of any error but a JSONDecodeError
 
 
@@ -95,7 +104,9 @@ def _of_validation(error: RequestValidationError) -> ApiError:
     if not param:
         return InvalidRequestError("The body must be a JSON object sent as application/json.")
     if first["type"] == "extra_forbidden":
-        return InvalidRequestError(f"{param} is not supported by this server.", param=param)
+        remedy = f": use {other}" if (other := INSTEAD.get(param)) else ""
+        message = f"{param} is not supported by this server{remedy}."
+        return InvalidRequestError(message, param=param)
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] != "value_error":  # ours name what they mean
         reason += _found(first["input"])

@@ -29,6 +29,11 @@ class ServedModel:
     logprobs: LogprobWriter
     loaded_at: int  # Unix time, seconds
 
+    @property
+    def name(self) -> str:
+        """Its own name, for requests that name none."""
+        return self.names[0]
+
     @classmethod
     def load(cls, settings: Settings, progress: Progress) -> Self:
         """Load the model of settings that ``checkpoint.resolve`` returned; blocks.

@@ -26,13 +26,14 @@ class ChatAnswer:
     def __init__(
         self,
         body: ChatCompletionRequest,
+        model: str,
         job: GenerationJob,
         logprobs: LogprobWriter,
         energy: EnergyAccounting,
     ) -> None:
         self._body = body
         self._logprobs = logprobs
-        self._head = new_head("chatcmpl", body.model)
+        self._head = new_head("chatcmpl", model)
         self._usage = UsageCounter(job, energy if body.tells_energy else None)
         self._readers = [ChatReader(job.tool_use) for _ in range(job.num_sequences)]
         self._prompt_token_ids = job.prompts[0] if body.return_token_ids else None

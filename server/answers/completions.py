@@ -23,6 +23,7 @@ class CompletionAnswer:
     def __init__(
         self,
         body: CompletionRequest,
+        model: str,
         job: GenerationJob,
         logprobs: LogprobWriter,
         energy: EnergyAccounting,
@@ -30,7 +31,7 @@ class CompletionAnswer:
         self._body = body
         self._job = job
         self._writer = logprobs
-        self._head = new_head("cmpl", body.model)
+        self._head = new_head("cmpl", model)
         self._usage = UsageCounter(job, energy if body.tells_energy else None)
         self._begun: set[int] = set()
 

@@ -27,6 +27,7 @@ from sterna.server.constraints.json_multiples import (
     check_multiples_in_lark,
     members,
 )
+from sterna.server.constraints.vacuous import without_vacuous
 
 MAX_PATTERN_BYTES: Final = 8 << 10  # compiling one takes memory with the square of its length
 
@@ -52,7 +53,7 @@ class JsonSchema:
 
     def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
-        schema = {"type": "object"} if self.schema is None else dict(self.schema)
+        schema = {"type": "object"} if self.schema is None else without_vacuous(self.schema)
         _check_schema(schema)
         return LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON_OPTIONS)  # type: ignore[arg-type]
 
@@ -121,7 +122,7 @@ def json_rule(schema: Mapping[str, Any]) -> str:
     Raises ValueError with the reason.
     """
     _check_schema(schema)
-    return "%json " + json.dumps({**schema, _OPTIONS_KEY: _JSON_OPTIONS})
+    return "%json " + json.dumps({**without_vacuous(schema), _OPTIONS_KEY: _JSON_OPTIONS})
 
 
 def lark(source: str, **parts: str) -> str:

@@ -24,6 +24,10 @@ TYPES: Final = {
 }
 
 
+# Error details by field. This one makes a client send the whole conversation again.
+DETAILS: Final = {"thread": {"error_code": "thread_not_found"}}
+
+
 class AnthropicDialect:
     """Errors with a type and a message; named events."""
 
@@ -33,7 +37,12 @@ class AnthropicDialect:
     def error_body(self, error: ApiError, request_id: str | None) -> bytes:
         """See ``Dialect``."""
         unknown = "invalid_request_error" if error.status < 500 else "api_error"
-        fields = {"type": TYPES.get(error.status, unknown), "message": error.message}
+        fields: dict[str, object] = {
+            "type": TYPES.get(error.status, unknown),
+            "message": error.message,
+        }
+        if details := DETAILS.get(error.param or ""):
+            fields["details"] = details
         return json.dumps({"type": "error", "error": fields, "request_id": request_id}).encode()
 
     def headers(self, request_id: str) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.generation.tool_constraint import hold_to_tools
 from sterna.server.schemas.chat_completions import ChatCompletionRequest
 from sterna.server.schemas.chat_messages import for_template
+from sterna.server.schemas.common import NO_LIMIT
 from sterna.server.schemas.completions import DEFAULT_MAX_TOKENS, CompletionRequest, Prompt
 from sterna.server.schemas.structured_outputs import ConstrainedFields
 from sterna.server.text.echo import Echo
@@ -44,8 +45,8 @@ class PromptEncoder:
         arrived_at = monotonic()
         use = body.tool_use()
         prompt = await asyncio.to_thread(self._encode_chat, body, use.shown, must_fit=True)
-        limit = body.token_limit
-        job = await self._job([prompt], body, limit or self._room_after(prompt), arrived_at)
+        limit = self._limit(body.token_limit, self._defaults.max_new_tokens, [prompt])
+        job = await self._job([prompt], body, limit, arrived_at)
         return await hold_to_tools(replace(job, tool_use=use), self._constraints)
 
     async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
@@ -60,9 +61,8 @@ class PromptEncoder:
             message = "max_tokens: must be at least 1, or 0 with echo or prompt_logprobs."
             raise InvalidRequestError(message, param="max_tokens")
         prompts = await asyncio.to_thread(self._encode_all, body.prompt)
-        limit = body.max_tokens
-        if limit is None:
-            limit = min(DEFAULT_MAX_TOKENS, *map(self._room_after, prompts))
+        default = self._defaults.max_new_tokens or DEFAULT_MAX_TOKENS
+        limit = self._limit(body.max_tokens, default, prompts)
         job = await self._job(prompts, body, limit, arrived_at)
         echoes = await asyncio.to_thread(self._echoes, body, prompts) if body.echo else ()
         return replace(job, continues_text=True, echoes=echoes)
@@ -126,6 +126,13 @@ class PromptEncoder:
                 f"The maximum context length is {limit} tokens; the prompt has {least} or more."
             )
             raise InvalidRequestError(message, code="context_length_exceeded", headers=NO_RETRY)
+
+    def _limit(self, stated: int | None, default: int | None, prompts: Sequence[list[int]]) -> int:
+        """Return the maximum length of each answer. A default is cut to what the context leaves."""
+        if stated is not None and stated != NO_LIMIT:
+            return stated
+        room = min(map(self._room_after, prompts))
+        return room if default is None or stated == NO_LIMIT else min(default, room)
 
     def _room_after(self, prompt: list[int]) -> int:
         """Return the tokens left in the context; at least 1, so that a long prompt is refused."""

@@ -2,7 +2,8 @@
 
 As in vLLM, ``temperature``, ``top_p``, ``top_k``, ``min_p`` and ``repetition_penalty`` come from
 the request, else from the checkpoint's generation_config.json, else they are OpenAI's (1, 1, off,
-off, off). ``do_sample`` is ignored: use temperature 0 to decode greedily.
+off, off). ``do_sample`` is ignored: use temperature 0 to decode greedily. ``max_new_tokens`` of
+that file is the default limit.
 """
 
 import json
@@ -26,6 +27,7 @@ class SamplingDefaults:
     top_k: int = 0
     min_p: float = 0.0
     repetition_penalty: float = 1.0
+    max_new_tokens: int | None = None
 
     @classmethod
     def load(cls, text: CheckpointText) -> Self:
@@ -35,7 +37,8 @@ class SamplingDefaults:
         try:
             for name, value in values.items():
                 _check_number(name, value)
-            SamplingParams(max_tokens=1, **values)  # checks the ranges
+            sampling = {name: values[name] for name in values if name != "max_new_tokens"}
+            SamplingParams(max_tokens=1, **sampling)  # checks the ranges
         except Exception as error:
             raise CheckpointError(f"{text.place_of('generation config')}: {error}") from None
         return cls(**values)
@@ -64,10 +67,12 @@ class SamplingDefaults:
 
 
 def _check_number(name: str, value: object) -> None:
-    whole = name == "top_k"
+    whole = name in ("top_k", "max_new_tokens")
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         kind = "whole number" if whole else "number"
         raise ValueError(f"{name}: found {json.dumps(value)}, expected a {kind}")
+    if name == "max_new_tokens" and value < 1:
+        raise ValueError(f"{name}: found {value}, expected at least 1")
 
 
 def _either(stated: N | None, default: N) -> N:

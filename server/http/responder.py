@@ -28,13 +28,13 @@ class Responder:
         self._reservation = reservation
 
     def admit(self, name: str | None, num_sequences: int = 1) -> ServedModel:
-        """Find the model and take places in the queue. name: None if the request has none.
+        """Find the model and take places in the queue. name: None for the one that is served.
 
         Raises ModelNotFoundError, BusyError, InvalidRequestError.
         """
         model = self._services.model if name is None else self._services.find_model(name)
         if record := current_record.get():
-            record.model = name
+            record.model = name or model.name
         self._reservation.take(num_sequences)
         return model
 

@@ -20,5 +20,5 @@ async def create_chat_completion(
     """Return one or several answers, as a stream of chunks or as a whole."""
     model = responder.admit(body.model, body.num_choices)
     job = await model.encoder.chat_job(body)
-    answer = ChatAnswer(body, job, model.logprobs, model.engine.energy)
+    answer = ChatAnswer(body, body.model or model.name, job, model.logprobs, model.engine.energy)
     return await responder.respond(job, answer, stream=body.stream)

@@ -20,5 +20,7 @@ async def create_completion(
     """Return one or several answers to each prompt, as a stream of chunks or as a whole."""
     model = responder.admit(body.model, len(body.prompt) * body.num_choices)
     job = await model.encoder.completion_job(body)
-    answer = CompletionAnswer(body, job, model.logprobs, model.engine.energy)
+    answer = CompletionAnswer(
+        body, body.model or model.name, job, model.logprobs, model.engine.energy
+    )
     return await responder.respond(job, answer, stream=body.stream)

@@ -25,7 +25,9 @@ async def create_message(
     model = responder.admit(body.model)
     chat = await beside_others(reservation.num_bytes, chat_request, body)
     job = await model.encoder.chat_job(chat)
-    return await responder.respond(job, MessagesAnswer(body.model, job), stream=body.stream)
+    return await responder.respond(
+        job, MessagesAnswer(body.model or model.name, job), stream=body.stream
+    )
 
 
 @router.post("/count_tokens")

@@ -2,12 +2,13 @@
 
 A field is honoured, inert because it can never change the output, or refused by name; none is
 accepted and then ignored. An unsupported field may still be sent with the value that means "off".
+A whole number may be written as 4.0.
 """
 
 import json
 from functools import cache
 from itertools import islice
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -33,6 +34,18 @@ def _check_unicode(text: str) -> str:
 def _is_same(a: object, b: object) -> bool:
     """Return whether two JSON values are equal; in Python, False == 0 and True == 1."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _types_in(annotation: object) -> set[object]:
+    """Return every type in an annotation."""
+    return {annotation}.union(*map(_types_in, get_args(annotation)))
+
+
+def as_whole(value: object) -> object:
+    """Convert floats without a fraction, alone or in a list, to integers."""
+    if isinstance(value, list):
+        return list(map(as_whole, value)) if float in set(map(type, value)) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_json(value: dict[str, Any]) -> dict[str, Any]:
@@ -65,8 +78,13 @@ class Body(BaseModel):
     @classmethod
     def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
         """Drop fields that are off; keep one unknown field, enough to refuse the body."""
+        if not isinstance(data, dict):
+            return data
         names = cls._names()
-        if not isinstance(data, dict) or data.keys() <= names:
+        given = [name for name in cls._whole_names() & data.keys() if type(data[name]) is not int]
+        if given:
+            data = data | {name: as_whole(data[name]) for name in given}
+        if data.keys() <= names:
             return data
         unknown = (k for k, v in data.items() if k not in names and not cls._is_off(k, v))
         kept = names | set(islice(unknown, 1))
@@ -76,6 +94,14 @@ class Body(BaseModel):
     @cache
     def _names(cls) -> frozenset[str]:
         return frozenset(field.alias or name for name, field in cls.model_fields.items())
+
+    @classmethod
+    @cache
+    def _whole_names(cls) -> frozenset[str]:
+        """Return the fields that hold whole numbers, or lists of them."""
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        types = {name: _types_in(field.annotation) for name, field in fields.items()}
+        return frozenset(name for name in types if int in types[name] and float not in types[name])
 
     @classmethod
     def _is_off(cls, name: str, value: object) -> bool:

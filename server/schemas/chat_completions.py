@@ -17,6 +17,7 @@ from sterna.server.schemas.answer import (
 )
 from sterna.server.schemas.body import Neutral
 from sterna.server.schemas.chat_messages import Messages
+from sterna.server.schemas.common import Limit
 from sterna.server.schemas.logprobs import ChatLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
 from sterna.server.schemas.tool_choice import ToolChoice
@@ -33,13 +34,14 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
         "functions": ([],),
         "modalities": (["text"],),
         "prediction": (),
-        "reasoning_effort": (),
-        "verbosity": (),
         "web_search_options": (),
     }
+    inert: ClassVar[frozenset[str]] = ConstrainedFields.inert | {"reasoning_effort", "verbosity"}
 
     messages: Messages
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: Limit | None = None
+    reasoning_effort: str | None = None  # nothing here reasons apart from its answer
+    verbosity: str | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
 
@@ -75,7 +77,7 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
 
     @property
     def token_limit(self) -> int | None:
-        """Maximum length of each answer; None if only the context limits it."""
+        """Maximum length of each answer; None for the model's default, -1 for no limit."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property

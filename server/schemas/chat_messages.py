@@ -1,19 +1,29 @@
 """JSON types of the messages of a conversation, and their order."""
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from sterna.server.schemas.body import Body, Items, Neutral, Text
+from sterna.server.schemas.call_arguments import Arguments
 
 
 class TextPart(Body):
     """Part of a message; only text is supported."""
 
+    inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+
     type: Literal["text"]
     text: Text
+    cache_control: dict[str, Any] | None = None
 
 
 def _as_parts(value: object) -> object:
@@ -22,20 +32,6 @@ def _as_parts(value: object) -> object:
     if not isinstance(value, list):
         raise ValueError("must be a string or a list of text parts")
     return value
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not valid JSON")
-
-
-def _check_arguments(text: str) -> str:
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ValueError("must be a JSON object encoded as a string")
-    return text
 
 
 Content = Annotated[
@@ -48,24 +44,31 @@ Content = Annotated[
 class EarlierFunction(Body):
     """The function called in an earlier turn."""
 
+    inert: ClassVar[frozenset[str]] = frozenset({"parsed_arguments", "provider_specific_fields"})
+
     name: Text
-    arguments: Annotated[Text, AfterValidator(_check_arguments)]
+    arguments: Arguments = Field(default_factory=dict)
+    parsed_arguments: Any = None
+    provider_specific_fields: Any = None
 
 
 class EarlierCall(Body):
-    """A call of an earlier turn, as returned to the client."""
+    """A call of an earlier turn, as returned to the client and kept by it."""
 
-    inert: ClassVar[frozenset[str]] = frozenset({"index"})  # of a stream: some clients keep it
+    inert: ClassVar[frozenset[str]] = frozenset(
+        {"cache_control", "index", "provider_specific_fields"}
+    )
 
-    index: int | None = None
     id: Text
     type: Literal["function"] = "function"
     function: EarlierFunction
+    index: int | None = None  # of a stream: some clients keep it
+    cache_control: dict[str, Any] | None = None
+    provider_specific_fields: Any = None
 
     def for_template(self) -> dict[str, Any]:
         """Return the call as a chat template expects it, with arguments as an object."""
-        arguments = json.loads(self.function.arguments)
-        function = {"name": self.function.name, "arguments": arguments}
+        function = {"name": self.function.name, "arguments": self.function.arguments}
         return {"id": self.id, "type": "function", "function": function}
 
 
@@ -76,19 +79,36 @@ Parts = list[TextPart] | None
 class Message(Body):
     """One message of the conversation. The role developer is treated as system."""
 
-    neutral: ClassVar[Neutral] = {  # a client sends back the assistant's message as it got it
-        "refusal": (),
-        "audio": (),
-        "function_call": (),
-        "annotations": ([],),
-        "reasoning_content": (),
-    }
+    neutral: ClassVar[Neutral] = {"audio": (), "function_call": (), "images": ([],), "refusal": ()}
+    inert: ClassVar[frozenset[str]] = frozenset(
+        {"annotations", "cache_control", "id", "parsed", "provider_specific_fields"}
+        | {"reasoning_details"}
+    )
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     name: Text | None = None
     tool_calls: Items[EarlierCall] | None = None
     content: Content | None = Field(None, validate_default=True)
     tool_call_id: Text | None = Field(None, validate_default=True)
+    reasoning_content: Text | None = None
+    reasoning: Text | None = None  # the same, as others name it
+
+    # Inert: a client sends back the assistant's message as it keeps it.
+    annotations: list[Any] | None = None
+    cache_control: dict[str, Any] | None = None
+    id: str | None = None
+    parsed: Any = None
+    provider_specific_fields: Any = None
+    reasoning_details: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_answer_may_be_nothing(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
+        """Accept null as an assistant's content, as this server returns it for an empty answer."""
+        if not isinstance(data, dict) or data.get("role") != "assistant":
+            return data
+        is_null = "content" in data and data["content"] is None
+        return data | {"content": ""} if is_null else data
 
     @field_validator("tool_calls")
     @classmethod
@@ -117,10 +137,11 @@ class Message(Body):
         return [call.id for call in self.tool_calls or ()]
 
     def for_template(self) -> dict[str, Any]:
-        """Return the message as a chat template expects it, with its parts joined."""
+        """Return the message as a chat template expects it; a single part as a string."""
+        texts = [part.text for part in self.content or ()]
         message: dict[str, Any] = {
             "role": "system" if self.role == "developer" else self.role,
-            "content": "".join(part.text for part in self.content or ()),
+            "content": "".join(texts) if len(texts) < 2 else _parts(texts),
         }
         if self.name is not None:
             message["name"] = self.name
@@ -128,13 +149,20 @@ class Message(Body):
             message["tool_calls"] = [call.for_template() for call in self.tool_calls]
         if self.tool_call_id is not None:
             message["tool_call_id"] = self.tool_call_id
+        if reasoning := self.reasoning_content or self.reasoning:
+            message |= {"reasoning_content": reasoning, "thinking": reasoning}  # as transformers
         return message
 
 
-def check_sequence(messages: Sequence[Message]) -> list[Message]:
-    """Check that each call is answered exactly once, directly after the message that made it.
+def _parts(texts: Sequence[str]) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text} for text in texts]
 
-    Raises ValueError that names the message.
+
+def check_sequence(messages: Sequence[Message]) -> list[Message]:
+    """Check that results directly follow the message with their calls, one for each at most.
+
+    The user and the system may continue before all calls are answered. Raises ValueError that
+    names the message.
     """
     open_ids: dict[str, None] = {}  # in order: a set would not say which is the first
     for position, message in enumerate(messages):
@@ -145,7 +173,7 @@ def check_sequence(messages: Sequence[Message]) -> list[Message]:
                     "which the preceding assistant message did not make or is already answered"
                 )
             del open_ids[message.tool_call_id]
-        elif open_ids:
+        elif open_ids and message.role == "assistant":
             raise ValueError(
                 f"messages[{position}]: expected a message of role tool "
                 f"that answers the call {next(iter(open_ids))!r}"

@@ -1,9 +1,9 @@
 """Fields that the two generation endpoints share."""
 
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from sterna.engine import MAX_BIAS, MAX_LOGPROBS
 from sterna.server.schemas.body import Body, Items, Neutral
@@ -12,6 +12,7 @@ MAX_STOPS = 16
 MAX_CHOICES = 128
 SEED_LIMIT = 2**63
 MAX_DIGITS = 10  # of a token id
+NO_LIMIT = -1  # on the length of an answer, except the context
 
 
 def _as_list(value: object) -> object:
@@ -41,6 +42,18 @@ def _is_bias(value: object) -> bool:
     return abs(value) <= MAX_BIAS
 
 
+def check_limit(value: int | None) -> int | None:
+    """Raise ValueError if the limit is 0."""
+    if value == 0:
+        raise ValueError(f"must be at least 1, or {NO_LIMIT} for no limit, found 0")
+    return value
+
+
+Limit = Annotated[
+    int,
+    Field(ge=NO_LIMIT, json_schema_extra={"not": {"const": 0}}),
+    AfterValidator(check_limit),
+]
 Stop = Annotated[str, Field(min_length=1)]
 Stops = Annotated[
     Items[Stop],
@@ -66,6 +79,12 @@ class SamplingFields(Body):
 
     neutral: ClassVar[Neutral] = {  # what vllm-router writes into every request
         "continue_final_message": (False,),
+        "guided_choice": (),
+        "guided_decoding_backend": (),
+        "guided_grammar": (),
+        "guided_json": (),
+        "guided_regex": (),
+        "guided_whitespace_pattern": (),
         "include_reasoning": (True, False),  # nothing here reasons apart from its answer
         "no_stop_trim": (False,),
         "return_hidden_states": (False,),
@@ -74,10 +93,11 @@ class SamplingFields(Body):
     }
     inert: ClassVar[frozenset[str]] = frozenset(
         {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"}
+        | {"prompt_cache_options", "prompt_cache_retention"}
     )
 
-    model: str
-    max_tokens: int | None = Field(None, ge=1)
+    model: str | None = None  # None: the served model
+    max_tokens: Limit | None = None
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=-1, lt=2**31)
@@ -106,10 +126,12 @@ class SamplingFields(Body):
     # Inert: these say who asks and how to account for it, never what to write.
     user: str | None = None
     metadata: dict[str, Any] | None = None
-    store: Literal[False] | None = None
+    store: bool | None = None
     service_tier: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    prompt_cache_retention: str | None = None
 
     @field_validator("stream_options")
     @classmethod

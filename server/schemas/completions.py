@@ -1,6 +1,6 @@
 """JSON types of ``/v1/completions``."""
 
-from typing import Annotated, ClassVar, Literal, TypeGuard
+from typing import Annotated, Any, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -12,18 +12,20 @@ from sterna.server.schemas.answer import (
     OptionalUsage,
     StopReason,
 )
-from sterna.server.schemas.body import Items, Neutral, is_unicode
+from sterna.server.schemas.body import Items, Neutral, as_whole, is_unicode
+from sterna.server.schemas.common import NO_LIMIT
 from sterna.server.schemas.logprobs import CompletionLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields
 
-DEFAULT_MAX_TOKENS = 16  # OpenAI's
+DEFAULT_MAX_TOKENS = 16  # OpenAI's, unless the checkpoint has its own
 
 Prompt = str | Items[int]
 
 
-def _as_prompts(value: object) -> object:
+def _as_prompts(value: Any) -> object:  # noqa: ANN401 (any JSON)
     """Convert OpenAI's four forms to a list of prompts, each a string or token ids."""
-    prompts = value if isinstance(value, list) and not _is_prompt(value) else [value]
+    is_list = isinstance(value, list) and not _is_prompt(value)
+    prompts = list(map(as_whole, value)) if is_list else [value]
     if not prompts or not all(map(_is_prompt, prompts)):
         raise ValueError("must be a string, a list of token ids, or a non-empty list of these")
     return prompts
@@ -31,7 +33,7 @@ def _as_prompts(value: object) -> object:
 
 def _is_prompt(value: object) -> TypeGuard[Prompt]:
     if isinstance(value, list):
-        return bool(value) and all(type(item) is int for item in value)  # a bool is no token
+        return set(map(type, value)) == {int}  # a bool is no token
     return isinstance(value, str) and value != "" and is_unicode(value)
 
 
@@ -44,7 +46,7 @@ class CompletionRequest(ConstrainedFields):
         Items[Prompt],
         BeforeValidator(_as_prompts, json_schema_input_type=Prompt | list[Prompt]),
     ]
-    max_tokens: int | None = Field(None, ge=0)
+    max_tokens: int | None = Field(None, ge=NO_LIMIT)
     logprobs: int | None = Field(None, ge=0, le=MAX_LOGPROBS)
     echo: bool | None = None
 

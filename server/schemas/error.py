@@ -1,8 +1,8 @@
 """JSON types of errors, in OpenAI's and in Anthropic's form."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class ErrorFields(BaseModel):
@@ -20,11 +20,15 @@ class ErrorBody(BaseModel):
     error: ErrorFields
 
 
+OptionalDetails = Annotated[dict[str, Any] | None, Field(exclude_if=lambda value: value is None)]
+
+
 class MessagesErrorFields(BaseModel):
     """Anthropic's error object."""
 
     message: str
     type: str
+    details: OptionalDetails = None  # by which a client knows what to do without
 
 
 class MessagesErrorBody(BaseModel):

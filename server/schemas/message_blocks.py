@@ -24,6 +24,25 @@ class TextBlock(Block):
     text: Text
 
 
+class ThinkingBlock(Body):
+    """Thinking of the assistant, for templates that show it."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"signature"})
+
+    type: Literal["thinking"]
+    thinking: Text
+    signature: str | None = None
+
+
+class RedactedThinkingBlock(Body):
+    """Encrypted thinking, which is skipped."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"data"})
+
+    type: Literal["redacted_thinking"]
+    data: str | None = None
+
+
 class ToolUseBlock(Block):
     """A call of an earlier turn, as returned to the client."""
 
@@ -56,4 +75,7 @@ class ToolResultBlock(Block):
     is_error: bool | None = None
 
 
-AnyBlock = Annotated[TextBlock | ToolUseBlock | ToolResultBlock, Field(discriminator="type")]
+AnyBlock = Annotated[
+    TextBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedThinkingBlock,
+    Field(discriminator="type"),
+]

@@ -1,7 +1,7 @@
 """JSON types of requests to ``/v1/messages``, in Anthropic's form."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from sterna.server.schemas.message_blocks import (
     AnyBlock,
     TextBlock,
     TextBlocks,
+    ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
     as_blocks,
@@ -30,11 +31,21 @@ from sterna.server.schemas.tools import (
     check_unique,
 )
 
+ROLES: Final = {
+    "tool_use": "assistant",
+    "thinking": "assistant",
+    "redacted_thinking": "assistant",
+    "tool_result": "user",
+}
+
 
 class Turn(Body):
     """One message. The system may also speak between messages."""
 
+    inert: ClassVar[frozenset[str]] = frozenset({"id"})
+
     role: Literal["user", "assistant", "system"]
+    id: str | None = None  # of the message, which a client may keep
     content: Annotated[
         Items[AnyBlock],
         Field(min_length=1),
@@ -44,7 +55,7 @@ class Turn(Body):
     @model_validator(mode="after")
     def _has_blocks_of_its_role(self) -> Self:
         types = [block.type for block in self.content]
-        for kind, role in (("tool_use", "assistant"), ("tool_result", "user")):
+        for kind, role in ROLES.items():
             if kind in types and self.role != role:
                 raise ValueError(f"{kind} blocks are not allowed when role is {self.role}")
         if "tool_result" in types[len(self.results) :]:
@@ -52,9 +63,14 @@ class Turn(Body):
         return self
 
     @property
-    def text(self) -> str:
-        """All text as one."""
-        return "".join(block.text for block in self.content if isinstance(block, TextBlock))
+    def texts(self) -> list[str]:
+        """The texts of the message."""
+        return [block.text for block in self.content if isinstance(block, TextBlock)]
+
+    @property
+    def thoughts(self) -> list[str]:
+        """The thinking of the assistant."""
+        return [block.thinking for block in self.content if isinstance(block, ThinkingBlock)]
 
     @property
     def uses(self) -> list[ToolUseBlock]:
@@ -68,10 +84,16 @@ class Turn(Body):
 
 
 def check_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Check that each call has its result in the next message. Raises ValueError that names it."""
+    """Check that each call has its result in the next message, unless the user writes instead.
+
+    Raises ValueError that names the message.
+    """
     expected: list[str] = []
     for position, turn in enumerate(turns):
-        if sorted(result.tool_use_id for result in turn.results) != sorted(expected):
+        results = sorted(result.tool_use_id for result in turn.results)
+        goes_on = turn.role != "assistant" and bool(turn.texts)
+        is_among = set(results) <= set(expected) and len(set(results)) == len(results)
+        if results != sorted(expected) and not (goes_on and is_among):
             raise ValueError(
                 f"messages[{position}] must have exactly one tool_result for each tool_use "
                 f"of the preceding message: expected {expected}"
@@ -84,6 +106,30 @@ def check_turns(turns: Sequence[Turn]) -> list[Turn]:
             "the last message must have role user: continuing an answer is not supported"
         )
     return list(turns)
+
+
+def check_thread(thread: dict[str, Any]) -> dict[str, Any]:
+    """Raise ValueError if the request relies on a stored conversation."""
+    if thread.get("type") != "create":
+        raise ValueError("conversations are not stored here; send all messages, without a thread")
+    return thread
+
+
+class OutputFormat(Body):
+    """JSON that follows a schema."""
+
+    type: Literal["json_schema"]
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class OutputConfig(Body):
+    """The form of the answer. The effort has no effect here."""
+
+    inert: ClassVar[frozenset[str]] = frozenset({"effort", "task_budget"})
+
+    format: OutputFormat | None = None
+    effort: str | None = None
+    task_budget: dict[str, Any] | None = None
 
 
 class InputTool(Body):
@@ -128,23 +174,38 @@ MaybeChoice = Choice | None
 class CountTokensRequest(Body):
     """A conversation."""
 
-    inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
+    # These concern accounting, or models that think, manage their context or decline. They never
+    # change what this server generates.
+    inert: ClassVar[frozenset[str]] = frozenset(
+        {"betas", "cache_control", "context_management", "diagnostics", "fallbacks", "metadata"}
+        | {"service_tier", "speed", "thinking", "thread"}
+    )
     neutral: ClassVar[Neutral] = {
+        "compaction": (),
         "container": (),
-        "context_management": (),
         "inference_geo": (),
         "mcp_servers": ([],),
-        "output_config": ({},),
-        "speed": ("standard",),
-        "thinking": ({"type": "disabled"},),
     }
 
-    model: str
+    # Checked first: with a thread, the messages would not be complete.
+    thread: Annotated[dict[str, Any], AfterValidator(check_thread)] | None = None
+    model: str | None = None
     messages: Annotated[Items[Turn], Field(min_length=1), AfterValidator(check_turns)]
     system: TextBlocks | None = None
     tools: Items[InputTool] | None = Field(None, max_length=MAX_TOOLS)
     tool_choice: Choice | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None  # the older name of output_config.format
+
+    betas: list[str] | None = None
     cache_control: dict[str, Any] | None = None
+    context_management: dict[str, Any] | None = None
+    diagnostics: dict[str, Any] | None = None
+    fallbacks: list[Any] | str | None = None
+    metadata: dict[str, Any] | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    thinking: dict[str, Any] | None = None
 
     @field_validator("tools")
     @classmethod
@@ -160,12 +221,15 @@ class CountTokensRequest(Body):
             check_choice([choice.name] if choice.name else None, [tool.name for tool in tools])
         return choice
 
+    @property
+    def format(self) -> OutputFormat | None:
+        """The required form of the answer; None for free text."""
+        config = self.output_config
+        return (config.format if config else None) or self.output_format
+
 
 class MessagesRequest(CountTokensRequest):
     """A conversation for the model to continue."""
-
-    # These say who asks and how to account for it, never what to write.
-    inert: ClassVar[frozenset[str]] = CountTokensRequest.inert | {"metadata", "service_tier"}
 
     max_tokens: int = Field(ge=1)
     stop_sequences: Stops | None = None
@@ -173,6 +237,3 @@ class MessagesRequest(CountTokensRequest):
     temperature: float | None = Field(None, ge=0, le=1)
     top_p: float | None = Field(None, gt=0, le=1)
     top_k: int | None = Field(None, ge=0, lt=2**31)
-
-    metadata: dict[str, Any] | None = None
-    service_tier: str | None = None

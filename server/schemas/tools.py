@@ -21,7 +21,7 @@ def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
         raise ValueError('"type" must be "object": arguments are a JSON object')
     if len(json.dumps(schema, ensure_ascii=False)) > MAX_SCHEMA_CHARACTERS:
         raise ValueError(f"must not exceed {MAX_SCHEMA_CHARACTERS} characters of JSON")
-    return {"type": "object"} | schema
+    return schema if "type" in schema else {"type": "object"} | schema
 
 
 def check_unique(names: Sequence[str]) -> None:

@@ -63,11 +63,7 @@ class FolderText:
     def tokenizer_json(self) -> str:
         """See ``CheckpointText``."""
         self.check()
-        path = Path(self.place_of("tokenizer"))
-        try:
-            return path.read_text()
-        except UnicodeDecodeError as error:
-            raise CheckpointError(f"{path}: not a tokenizer: {error}") from None
+        return _read_text(Path(self.place_of("tokenizer")), "a tokenizer")
 
     def special_tokens(self) -> dict[str, str]:
         """Those that tokenizer_config.json names."""
@@ -79,7 +75,11 @@ class FolderText:
     def chat_templates(self) -> dict[str, object]:
         """As ``transformers`` finds them: files win over tokenizer_config.json."""
         paths = {name: self._folder / path for name, path in TEMPLATE_FILES.items()}
-        files = {name: path.read_text() for name, path in paths.items() if path.is_file()}
+        files = {
+            name: _read_text(path, "a chat template")
+            for name, path in paths.items()
+            if path.is_file()
+        }
         return self._stated_templates() | files
 
     def generation_config(self) -> dict[str, Any]:
@@ -100,12 +100,20 @@ class FolderText:
             raise CheckpointError(f"{self._folder}: {reason}") from None
 
 
+def _read_text(path: Path, kind: str) -> str:
+    """Read a file in UTF-8, whatever the locale. Raises CheckpointError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not {kind}: {error}") from None
+
+
 def _read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; one that is not there is empty. Raises CheckpointError."""
     if not path.is_file():
         return {}
     try:
-        stated = json.loads(path.read_text())
+        stated = json.loads(_read_text(path, "valid JSON"))
     except ValueError as error:
         raise CheckpointError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(stated, dict):

@@ -35,7 +35,10 @@ class Detokenizer:
         if is_partial and len(self._window) - self._num_context_tokens < MAX_HELD_TOKENS:
             return self._give(text, len(text.rstrip(REPLACEMENT)))
         piece = self._give(text, len(text))
-        self._advance()
+        if piece or len(self._window) >= MAX_HELD_TOKENS:
+            self._advance()
+        elif self._num_given:
+            self._window.pop()  # a special token that is skipped: the next needs what was before
         return piece
 
     def finish(self) -> str:

@@ -9,8 +9,10 @@ from tokenizers import Tokenizer as Encoder
 
 from sterna.engine import CheckpointError
 from sterna.server.errors import InvalidRequestError
-from sterna.server.text.chat_template import ChatTemplate, Message
+from sterna.server.text.chat_template import ChatTemplate
 from sterna.server.text.checkpoint_text import CheckpointText
+from sterna.server.text.message_content import Message
+from sterna.server.text.normalizer import MAX_CHARS, growth_of
 from sterna.server.text.vocabulary import Vocabulary
 from sterna.server.tools.use import Tool
 
@@ -24,6 +26,7 @@ class Tokenizer:
         encoder.no_truncation()  # a tokenizer.json may ask for both; neither is for serving
         encoder.no_padding()
         self._encoder = encoder
+        self._growth = growth_of(encoder)
         self.vocabulary = Vocabulary(encoder)
         self._template = template
         self._bos_token = bos_token
@@ -40,7 +43,13 @@ class Tokenizer:
         return cls(encoder, ChatTemplate.load(text), text.special_tokens().get("bos_token"))
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
-        """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos."""
+        """Ids of a prompt, with the special tokens that the tokenizer adds, such as one bos.
+
+        Raises InvalidRequestError if the normalizer could turn it into gigabytes.
+        """
+        if len(text) * self._growth > MAX_CHARS:
+            message = f"The text may have more than {MAX_CHARS} characters once normalized"
+            raise InvalidRequestError(f"{message}; send a shorter one.")
         has_bos = self._bos_token is not None and text.startswith(self._bos_token)
         # Without offsets: three times as fast on a long text, and it keeps the GIL less.
         (encoding,) = self._encoder.encode_batch_fast(

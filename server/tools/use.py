@@ -22,11 +22,11 @@ class Tool:
     param: str  # where the request states the schema, for errors
 
     def for_template(self) -> dict[str, Any]:
-        """Return the tool as a chat template expects it, in OpenAI's form."""
-        function = {"name": self.name, "parameters": self.parameters}
+        """Return the tool as a chat template expects it, in OpenAI's form and order."""
+        function: dict[str, Any] = {"name": self.name}
         if self.description is not None:
             function["description"] = self.description
-        return {"type": "function", "function": function}
+        return {"type": "function", "function": function | {"parameters": self.parameters}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,8 +124,10 @@ async def test_errors_are_the_client_s_own_types(client: openai.AsyncOpenAI) -> 
         await client.completions.create(model=MODEL, prompt="x" * 600)
     assert long.value.code == "context_length_exceeded"
     with pytest.raises(openai.BadRequestError) as unsupported:
-        await client.chat.completions.create(model=MODEL, messages=MESSAGES, store=True)
-    assert unsupported.value.param == "store"
+        await client.chat.completions.create(
+            model=MODEL, messages=MESSAGES, modalities=["text", "audio"]
+        )
+    assert unsupported.value.param == "modalities"
 
 
 async def test_models(client: openai.AsyncOpenAI) -> None:

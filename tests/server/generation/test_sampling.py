@@ -46,7 +46,9 @@ def test_null_is_not_a_default(tmp_path: Path) -> None:
     assert load(tmp_path, {"temperature": None, "top_k": None}) == SamplingDefaults()
 
 
-@pytest.mark.parametrize("content", [{"temperature": "hot"}, {"top_k": 1.5}, {"min_p": True}])
+@pytest.mark.parametrize(
+    "content", [{"temperature": "hot"}, {"top_k": 1.5}, {"min_p": True}, {"max_new_tokens": 0}]
+)
 def test_a_default_that_is_no_number_is_named(tmp_path: Path, content: dict[str, object]) -> None:
     [(name, value)] = content.items()
     with pytest.raises(CheckpointError, match=f"json: {name}: found {json.dumps(value)}, expected"):

@@ -188,7 +188,7 @@ async def test_end_of_sequence_may_be_ignored(
 
 async def test_parts_and_roles(client: httpx.AsyncClient, model: ScriptedModel) -> None:
     model.reply = lambda prompt, params: [*prompt[1:]]
-    parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
+    parts = [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]
     messages = [
         {"role": "developer", "content": "Be kind."},
         {"role": "user", "content": parts},
@@ -197,7 +197,7 @@ async def test_parts_and_roles(client: httpx.AsyncClient, model: ScriptedModel) 
     ]
     body = BODY | {"messages": messages, "ignore_eos": True, "max_tokens": 71}
     content = (await client.post(URL, json=body)).json()["choices"][0]["message"]["content"]
-    assert content.startswith("System: Be kind.User: one twoAssistant: Yes?User: Go on.Assistant:")
+    assert content.startswith("System: Be kind.User: one\ntwoAssistant: Yes?User: Go on.Assistant:")
 
 
 async def test_an_error_after_the_first_byte_ends_the_stream(

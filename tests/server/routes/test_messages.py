@@ -156,6 +156,7 @@ def wrong(error: httpx.Response, status: int = 400, kind: str = "invalid_request
 IMAGE = {"type": "image", "source": {"type": "url", "url": "http://x/y.png"}}
 USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
 HALF = {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": ["\ud800"]}}
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "r"}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 
@@ -167,7 +168,18 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
         ({"max_tokens": 0}, "max_tokens"),
         ({"temperature": 1.5}, "temperature"),
         ({"no_such_field": 1}, "no_such_field"),
-        ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "thinking"),
+        ({"compaction": {"type": "summarize"}}, "compaction"),
+        ({"inference_geo": "eu"}, "inference_geo"),
+        ({"output_config": {"form": {}}}, "output_config.form"),
+        ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema"),
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": {"not": {}}}}},
+            "output_config.format.schema",
+        ),
+        (
+            {"max_tokens": 1, "tools": [{"name": "f", "input_schema": {"not": {}}}]},
+            "tools[0].input_schema",
+        ),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "'image'"),
@@ -175,7 +187,16 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
         ({"messages": [{"role": "user", "content": [USE]}]}, "messages[0]"),
         ({"messages": [{"role": "user", "content": [RESULT]}]}, "messages[0] must have"),
         ({"messages": [{"role": "assistant", "content": [HALF]}]}, "lone surrogates"),
-        ({"messages": [TURN, {"role": "assistant", "content": [USE]}, TURN]}, "messages[2] must"),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "content": [USE, USE | {"id": "t2"}]},
+                    {"role": "user", "content": [RESULT]},
+                ]
+            },
+            "messages[1] must",
+        ),
+        ({"messages": [{"role": "user", "content": [THOUGHT]}]}, "messages[0]"),
         (
             {
                 "messages": [

@@ -45,10 +45,44 @@ def test_ids_may_come_again_in_later_turns() -> None:
 
 
 def test_what_a_client_keeps_of_an_answer_may_come_back() -> None:
-    kept = calls("1", refusal=None, annotations=[], audio=None, function_call=None)
-    kept["tool_calls"][0]["index"] = 0
+    kept = calls(
+        "1",
+        **dict.fromkeys(("refusal", "audio", "function_call", "parsed", "reasoning")),
+        annotations=[{"type": "url_citation"}],
+        id="msg_1",
+        cache_control={"type": "ephemeral"},
+        provider_specific_fields={"refusal": None},
+        reasoning_details=[{"type": "reasoning.text"}],
+        images=[],
+    )
+    kept["tool_calls"][0] |= {"index": 0, "provider_specific_fields": None}
+    kept["tool_calls"][0]["function"] |= {"parsed_arguments": {"a": 1}}
     ADAPTER.validate_python([kept, result("1")])
     ADAPTER.validate_python([{"role": "assistant", "content": "Hi", "tool_calls": []}])
+    part = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+    ADAPTER.validate_python([{"role": "assistant", "content": "{}", "parsed": {}}, USER])
+    ADAPTER.validate_python([USER | {"content": [part]}])
+
+
+def test_the_user_may_go_on_before_all_calls_are_answered() -> None:
+    for turns in ([calls("1"), USER], [calls("1", "2"), result("2"), USER, calls("1"), USER]):
+        rendered = for_template(ADAPTER.validate_python(turns))
+        assert [turn["role"] for turn in rendered] == [turn["role"] for turn in turns]
+
+
+def test_what_was_thought_reaches_the_template() -> None:
+    for name in ("reasoning", "reasoning_content"):
+        turn = {"role": "assistant", "content": "A", name: "Hm."}
+        (rendered,) = for_template(ADAPTER.validate_python([turn]))
+        assert rendered["reasoning_content"] == rendered["thinking"] == "Hm."
+
+
+def test_several_parts_stay_parts() -> None:
+    parts = [{"type": "text", "text": text} for text in "ab"]
+    (rendered,) = for_template(ADAPTER.validate_python([USER | {"content": parts}]))
+    assert rendered["content"] == parts
+    (rendered,) = for_template(ADAPTER.validate_python([USER | {"content": parts[:1]}]))
+    assert rendered["content"] == "a"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +91,11 @@ def test_what_a_client_keeps_of_an_answer_may_come_back() -> None:
         ([result("1")], "messages[0] answers the call '1'"),
         ([calls("1"), result("2")], "messages[1] answers the call '2'"),
         ([calls("1"), result("1"), result("1")], "messages[2] answers the call '1'"),
-        ([calls("1", "2"), result("1"), USER], "messages[2]: expected a message of role tool"),
+        (
+            [calls("1", "2"), result("1"), calls("3")],
+            "messages[2]: expected a message of role tool",
+        ),
+        ([calls("1"), USER, result("1")], "messages[2] answers the call '1'"),
         ([calls("1")], "no message of role tool answers the call '1'"),
         ([calls("1", "1"), result("1"), result("1")], "messages[0] has two calls with the same id"),
         ([USER | {"tool_calls": [call("1")]}], "when role is assistant"),
@@ -65,7 +103,7 @@ def test_what_a_client_keeps_of_an_answer_may_come_back() -> None:
         ([{"role": "tool", "content": "x"}], "required when role is tool"),
         ([{"role": "assistant", "tool_calls": []}], "required unless tool_calls is given"),
         ([calls(tool_calls=[call("1", "[]")])], "a JSON object encoded as a string"),
-        ([calls(tool_calls=[call("1", "{")])], "a JSON object encoded as a string"),
+        ([calls(tool_calls=[call("1", "x")])], "a JSON object encoded as a string"),
         ([calls(tool_calls=[call("1", '{"a": NaN}')])], "a JSON object encoded as a string"),
         ([calls(tool_calls=[call("1", "[" * 100_000)])], "a JSON object encoded as a string"),
     ],

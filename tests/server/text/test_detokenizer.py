@@ -13,6 +13,9 @@ FALLBACK = Tokenizer(models.BPE(vocab={f"<0x{i:02X}>": i for i in range(256)}, m
 FALLBACK.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
 WORDS = Tokenizer(models.BPE(vocab={"\u2581one": 0, "\u2581two": 1, "x": 2}, merges=[]))
 WORDS.decoder = decoders.Metaspace()
+SPECIAL_ID = 3
+WORDS.add_special_tokens(["<special>"])
+SPACE = "\u2581"
 
 Encode = Callable[[str], list[int]]
 TEXTS = ["plain", "naïve café", "日本語", "👩‍👩‍👧‍👦 ok 👍🏽", "\ufffd real", ""]
@@ -38,6 +41,22 @@ def test_a_character_comes_whole(tokenizer: Tokenizer, encode: Encode, text: str
 
 def test_the_space_before_a_first_word_is_dropped_only_there() -> None:
     assert pieces(WORDS, [0, 1, 2, 0, 0]) == ["one", " two", "x", " one", " one", ""]
+
+
+@pytest.mark.parametrize("num_special", [1, 2, 3, 40])
+def test_a_skipped_special_token_keeps_the_space_after_it(num_special: int) -> None:
+    special = [SPECIAL_ID] * num_special
+    for ids in ([0, *special, 1], [*special, 0, *special, 1, *special, 1], [0, *special]):
+        assert "".join(pieces(WORDS, ids)) == WORDS.decode(ids)
+    after = Detokenizer(WORDS.decode, context=[0, SPECIAL_ID])
+    assert after.push(1) == " two"
+
+
+def test_a_first_token_that_is_only_a_space_keeps_the_next_one() -> None:
+    spaces = Tokenizer(models.BPE(vocab={SPACE: 0, f"{SPACE}a": 1}, merges=[]))
+    spaces.decoder = decoders.Metaspace()
+    for ids in ([0, 1], [0, 0, 1], [1, 0, 1]):
+        assert "".join(pieces(spaces, ids)) == spaces.decode(ids)
 
 
 def test_a_text_may_go_on_after_another() -> None:

@@ -13,7 +13,26 @@ from tests.server.scripted import make_folder, make_settings
 
 NUMBERS = "{% set numbers = range(99999) %}"
 FOREVER = NUMBERS + "{% for a in numbers %}{% for b in numbers %}{% endfor %}{% endfor %}"
+BRANCHING = "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}"
+BLOCKS = (
+    "{% set ns = namespace(n=0) %}{% block a %}{% set ns.n = ns.n + 1 %}{% if ns.n < 21 %}"
+    "{{ self.a() }}{{ self.a() }}{% endif %}{% set ns.n = ns.n - 1 %}{% endblock %}"
+)
+REBOUND = "{% set check_time = 1 %}{% set context = 1 %}{% set environment = 1 %}"
 RECURSIVE = "{% macro f(n) %}{{ f(n) }}{{ f(n) }}{% endmacro %}{{ f(1) }}"
+FOLDED = [
+    "{{ 'a' | center(3000000000) }}",
+    "{{ '%3000000000d' | format(1) }}",
+    "{{ 'a' | indent(3000000000, true) }}",
+    "{{ 'aaa' | replace('a', 'b' * 30000000) }}",
+    "{{ [1] | tojson(indent=3000000000) }}",
+    "{{ [1] | batch(3000000000, 0) | list }}",
+    "{{ ['a'] | map('center', 3000000000) | list }}",
+    "{% if 'a' | center(3000000000) %}{% endif %}",
+    "{% autoescape 'a' | center(3000000000) %}{% endautoescape %}",
+]
+GROWING = "{% set ns = namespace(x='x') %}{% for i in range(60) %}"
+NESTED = GROWING + "{% set ns.x = [ns.x, ns.x] %}{% endfor %}"
 
 
 def result(text: str) -> str:
@@ -21,9 +40,21 @@ def result(text: str) -> str:
     return render(sandbox.compile_bounded(sandbox.parse(text)), messages=["a", "b"])
 
 
-@pytest.mark.parametrize("text", [FOREVER, NUMBERS + "{% for i in numbers if i < 0 %}{% endfor %}"
-                                  "{% for a in numbers %}{% for b in numbers %}x{% endfor %}"
-                                  "{% endfor %}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        FOREVER,
+        NUMBERS + "{% for i in numbers if i < 0 %}{% endfor %}" + FOREVER,
+        REBOUND + FOREVER,
+        FOREVER.replace(" a in", " check_time in").replace(" b in", " check_time_limit in"),
+        BRANCHING + "{{ f(21) }}",
+        BRANCHING.replace("f(n)", "f(n, check_time=1)") + "{{ f(21) }}",
+        BLOCKS,
+        NUMBERS + "{% for i in numbers if numbers | sum < 0 %}{% endfor %}",
+        NUMBERS + "{{ ([numbers] * 99999) | map('sum') | list | length }}",
+        NUMBERS + "{{ numbers | select('in', numbers | list) | list | length }}",
+    ],
+)
 def test_time_is_bounded(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_sandbox, "MAX_SECONDS", 0.05)
     with pytest.raises(TemplateError, match=r"takes more than 0\.05 seconds"):
@@ -43,7 +74,24 @@ def test_recursion_is_bounded() -> None:
         "{{ 'x' * 10000000000 }}",
         "{{ 10000000000 * 'x' }}",
         "{{ ([0] * 100000000) | length }}",
+        *FOLDED,
+        *(NESTED + show for show in ("{{ ns.x }}", "{{ ns.x | tojson }}", "{{ '%s' % ns.x }}")),
         "{{ '%10000000000d' % 1 }}",
+        "{{ '%*d' % (10000000000, 1) }}",
+        "{{ 'a'.center(10000000000) }}",
+        "{{ '{:>10000000000}'.format(1) }}",
+        "{{ '{:>{}}'.format(1, 10000000000) }}",
+        "{{ '{a:{b}}'.format_map({'a': 1, 'b': 10000000000}) }}",
+        "{{ ('x' * 30000000).replace('x', 'y' * 1000) }}",
+        "{{ ('y' * 30000).join(['a'] * 100000) }}",
+        "{{ (1).to_bytes(10000000000) }}",
+        "{{ 'x\ty'.expandtabs(10000000000) }}",
+        GROWING + "{% set ns.x = ns.x + ns.x %}{% endfor %}",
+        GROWING + "{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+        GROWING + "{% set ns.x = [ns.x, ns.x] | join %}{% endfor %}",
+        GROWING.replace("'x'", "7") + "{% set ns.x = ns.x * ns.x %}{% endfor %}",
+        "{% set x %}{% for i in range(999) %}{{ 'x' * 1000000 }}{% endfor %}{% endset %}",
+        "{{ 1.5 | round(1000000000, 'ceil') }}",
         "{{ range(10000000) | list }}",
         "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}",
     ],
@@ -51,6 +99,12 @@ def test_recursion_is_bounded() -> None:
 def test_size_is_bounded(text: str) -> None:
     with pytest.raises((TemplateError, OverflowError)):
         result(text)
+
+
+@pytest.mark.parametrize("text", FOLDED)
+def test_nothing_is_computed_before_it_is_rendered(text: str) -> None:
+    sandbox = TemplateSandbox()
+    sandbox.compile_bounded(sandbox.parse(text))
 
 
 @pytest.mark.parametrize(

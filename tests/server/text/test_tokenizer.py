@@ -87,3 +87,26 @@ def test_a_folder_that_cannot_be_served_is_one_line(
         Tokenizer.load(FolderText(copy))
     assert str(copy) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+GROWING = [
+    {"type": "Replace", "pattern": {"String": "x"}, "content": "y" * 100_000},
+    {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "y" * 100_000},
+    {"type": "Prepend", "prepend": "y" * 100_000},
+    {"type": "Sequence", "normalizers": [
+        {"type": "Replace", "pattern": {"String": old}, "content": new * 1000}
+        for old, new in ("xy", "yz")
+    ]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("normalizer", GROWING, ids=lambda stated: str(stated["type"]))
+def test_a_text_that_would_become_gigabytes_is_refused(
+    copy: Path, normalizer: dict[str, object]
+) -> None:
+    path = copy / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"normalizer": normalizer}))
+    tokenizer = Tokenizer.load(FolderText(copy))
+    tokenizer.encode("x")
+    with pytest.raises(InvalidRequestError, match="more than"):
+        tokenizer.encode("x" * 100_000)
