@@ -5,7 +5,15 @@ from math import sqrt
 
 import numpy as np
 
-from sterna.engine.kernels import Floats, PackedTernary, narrow, pack_int8_table, pack_ternary
+from sterna.engine.kernels import (
+    Floats,
+    PackedTernary,
+    Table,
+    narrow,
+    pack_int8_table,
+    pack_ternary,
+)
+from sterna.engine.kernels.packing import pack_group_scales
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import model_tensors
 from sterna.engine.model.tensors import Layer, Matrix
@@ -24,6 +32,7 @@ class Shape:
     vocab_size: int = 307
     num_layers: int = 2
     family: str = "bitnet"
+    activation_group: int | None = None  # then embedding and head are ternary, too
 
 
 def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
@@ -43,6 +52,8 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
         eos_token_ids=frozenset(),
         bos_token_id=None,
         tie_embeddings=True,
+        activation_group=shape.activation_group,
+        ternary_embedding=shape.activation_group is not None,
     )
     random = np.random.default_rng(0)
 
@@ -52,7 +63,12 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
     def matrix(wanted: Matrix) -> PackedTernary:
         weights = random.integers(-1, 2, (wanted.outputs, wanted.inputs), np.int8)
         scales = np.full(wanted.outputs, 1 / sqrt(wanted.inputs * 2 / 3), np.float32)
-        return PackedTernary(pack_ternary(weights), scales, wanted.outputs, wanted.inputs)
+        of_groups = None
+        if wanted.group is not None:
+            factors = random.uniform(0.5, 1.5, (wanted.outputs, wanted.num_groups))
+            of_groups = pack_group_scales(factors.astype(np.float16).astype(np.float32))
+        codes, sizes = pack_ternary(weights), (wanted.outputs, wanted.inputs)
+        return PackedTernary(codes, scales, *sizes, of_groups, wanted.group)
 
     def layer(wanted: Layer) -> LayerWeights:
         return LayerWeights(
@@ -62,14 +78,21 @@ def random_weights(shape: Shape, max_context_tokens: int) -> ModelWeights:
 
     tensors = model_tensors(config)
     deviation = LOGIT_DEVIATION / sqrt(config.hidden_size)
-    shape_of_table = (config.vocab_size, config.hidden_size)
-    embedding = narrow(random.normal(0.0, deviation, shape_of_table).astype(np.float32))
+    embedding: Table | PackedTernary
+    int8_head = None
+    if isinstance(tensors.embedding, Matrix):
+        embedding = matrix(tensors.embedding)
+        embedding.row_scales[:] = deviation * sqrt(1.5)
+    else:
+        values = random.normal(0.0, deviation, tensors.embedding.shape)
+        embedding = narrow(values.astype(np.float32))
+        int8_head = pack_int8_table(embedding)
     return ModelWeights(
         config=config,
         tensors=tensors,
         embedding=embedding,
         head=embedding,
-        int8_head=pack_int8_table(embedding),
+        int8_head=int8_head,
         norm=norm(config.hidden_size),
         layers=tuple(layer(wanted) for wanted in tensors.layers),
     )

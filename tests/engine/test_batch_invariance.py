@@ -21,7 +21,7 @@ from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
 from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
-from sterna.engine.model.families.bitnet import BitNet
+from sterna.engine.model.families.registry import family_of
 from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.model.weights import ModelWeights
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
@@ -44,12 +44,15 @@ Output = tuple[int | None, str]  # token id, and all logprobs with all their bit
 
 EVEN = Shape(hidden_size=192, mlp_size=448, num_heads=4, num_kv_heads=2, head_size=48)
 ODD = Shape(hidden_size=100, mlp_size=131, num_heads=3, num_kv_heads=1, head_size=30)
+GROUPS = Shape(192, 320, 3, 1, 64, family="qwen3", activation_group=128)
 
 Model = tuple[ModelWeights, KVDtype]
 
 
 @pytest.fixture(
-    scope="module", params=[(EVEN, "float16"), (ODD, "int8")], ids=["even-float16", "odd-int8"]
+    scope="module",
+    params=[(EVEN, "float16"), (ODD, "int8"), (GROUPS, "float16")],
+    ids=["even-float16", "odd-int8", "groups-float16"],
 )
 def model(request: pytest.FixtureRequest) -> Model:
     shape, kv_dtype = request.param
@@ -67,7 +70,7 @@ class Engine:
         self._vocab_size = weights.config.vocab_size
         self._masks = MaskPool()
         assert self._program.isa == isa
-        BitNet().record(self._program, weights, "int8")
+        family_of(weights.config).record(self._program, weights, "int8")
 
     def run(
         self, requests: list[Request], rng: random.Random | None = None
