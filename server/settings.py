@@ -57,7 +57,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(
-        None, description="checkpoint folder or Hugging Face id; if unset, the built-in model"
+        None, description="checkpoint folder, GGUF file or Hugging Face id; if unset, the built-in model"
     )
     served_model_name: Names = Field(
         (), description="comma-separated model names for clients; if unset, the model's own"
