@@ -42,7 +42,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(Work& work) {
   const auto start = Team::Clock::now();
-  team_size_ = team_.size(start);
+  team_size_ = team_.size();
   delay_ = {};
   work_ = &work;
   is_running_ = true;
@@ -53,7 +53,7 @@ void ThreadPool::run(Work& work) {
     run_tiles(0);
     wait_for_others(deal);
   }
-  team_.end_run(start, Team::Clock::now(), delay_);
+  team_.end_run(Team::Clock::now() - start, delay_);
 }
 
 void ThreadPool::serve(size_t worker) {
