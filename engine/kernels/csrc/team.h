@@ -2,7 +2,7 @@
 //
 // Threads that wait for each other get no more done than the one that is let run the least. On a
 // busy machine a thread is taken off its processor for milliseconds, in which a small model would
-// have run many steps. So a run that was held up for a good part of its time makes the next ones
+// have run many steps. So a run that was held up for an eighth of its time makes the next ones
 // do without as many threads as were missing. After a while more are tried again. Time is the time
 // of runs: what happens between them says nothing.
 #pragma once
