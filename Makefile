@@ -20,6 +20,7 @@ MODEL ?=
 ARGS ?=
 IMAGE ?= sterna
 CPP_FILES := $(shell find engine/kernels/csrc -name "*.cpp" -o -name "*.h")
+CPP_TESTS := $(wildcard tests/engine/kernels/*.cpp)
 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
@@ -76,12 +77,12 @@ check: $(VENV)/.dev $(VENV)/.native ## Check style, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
+	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES) $(CPP_TESTS)
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i $(CPP_FILES)
+	$(BIN)/clang-format -i $(CPP_FILES) $(CPP_TESTS)
 
 bench: $(VENV)/.native ## Measure kernels and the model, compared with the machine's limits
 	$(BIN)/sterna bench kernels $(ARGS)

@@ -68,7 +68,7 @@ class NativeProgram:
 
     @property
     def num_held_up(self) -> int:
-        """Steps that lost a quarter of their time to a thread that the system did not let run.
+        """Steps that lost an eighth of their time to a thread that the system did not let run.
 
         The steps that follow do with fewer threads for a while.
         """

@@ -42,7 +42,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(Work& work) {
   const auto start = Team::Clock::now();
-  team_size_ = team_.size(start);
+  team_size_ = team_.size();
   delay_ = {};
   work_ = &work;
   is_running_ = true;
@@ -53,7 +53,7 @@ void ThreadPool::run(Work& work) {
     run_tiles(0);
     wait_for_others(deal);
   }
-  team_.end_run(start, Team::Clock::now(), delay_);
+  team_.end_run(Team::Clock::now() - start, delay_);
 }
 
 void ThreadPool::serve(size_t worker) {
@@ -149,12 +149,14 @@ void ThreadPool::wait_for_others(unsigned deal) {
 }
 
 // Waits for a moment, and sees how many of the workers that hold tiles have not run meanwhile.
+// Then sleeps, as one of them may need this very processor. A caller that yielded instead might be
+// away for a time slice.
 void ThreadPool::watch_holders(unsigned deal) {
   std::vector<std::chrono::nanoseconds> ran(threads_.size());
   for (size_t i = 0; i < ran.size(); ++i)
     if (tiles_.is_holding(i + 1)) ran[i] = processor_time(threads_[i]);
   const auto start = Team::Clock::now();
-  while (!is_over(deal) && Team::Clock::now() - start < kWatchTime) std::this_thread::yield();
+  while (!is_over(deal) && Team::Clock::now() - start < kWatchTime) pause();
   const auto waited = Team::Clock::now() - start;
   size_t num_missing = 0;
   for (size_t i = 0; i < ran.size(); ++i)
@@ -162,6 +164,7 @@ void ThreadPool::watch_holders(unsigned deal) {
         2 * (processor_time(threads_[i]) - ran[i]) < waited)
       ++num_missing;
   if (num_missing == 0 || is_over(deal)) return;
-  delay_.time += waited;
+  std::this_thread::sleep_for(kWatchTime);
+  delay_.time += Team::Clock::now() - start;
   delay_.num_workers = std::max(delay_.num_workers, num_missing);
 }

@@ -110,29 +110,23 @@ void a_stopped_worker_is_not_waited_for() {
 void a_team_shrinks_when_held_up_and_grows_again() {
   using namespace std::chrono_literals;
   Team team(8);
-  Team::Clock::time_point now{};
-  const auto run = [&](Team::Clock::duration length, Team::Delay delay) {
-    const size_t size = team.size(now);
-    team.end_run(now, now + length, delay);
-    now += length;
-    return size;
-  };
-  expect(run(10ms, {1ms, 1}) == 8, "all take part at first");
-  expect(run(10ms, {5ms, 2}) == 8, "a short delay changes nothing");
-  expect(run(1ms, {0ms, 0}) == 6 && team.num_reductions() == 1, "two were missing for long");
-  expect(run(1ms, {1ms, 9}) == 6, "the team is still small");
-  expect(run(99ms, {0ms, 0}) == 1, "the caller remains; it waits twice as long");
-  expect(run(1ms, {0ms, 0}) == 1, "for 100 ms");
-  expect(run(1ms, {0ms, 0}) == 2, "then it tries two");
-  now += 10s;
-  expect(run(1ms, {0ms, 0}) == 4, "and four");
-  now += 10s;
-  expect(run(1ms, {0ms, 0}) == 8, "and all");
-  now += 10s;
-  run(1ms, {0ms, 0});
-  run(1ms, {1ms, 1});
-  now += 50ms;
-  expect(run(1ms, {0ms, 0}) == 8, "after a quiet time the pause is short again");
+  const Team::Delay none;
+  team.end_run(40ms, {4ms, 2});
+  expect(team.size() == 8, "a short delay changes nothing");
+  team.end_run(4ms, {2ms, 2});
+  expect(team.size() == 6 && team.num_reductions() == 1, "two were missing for long");
+  team.end_run(1ms, {1ms, 9});
+  expect(team.size() == 1 && team.num_reductions() == 2, "the caller remains");
+  team.end_run(199ms, none);
+  expect(team.size() == 1, "it waits twice as long the second time");
+  for (size_t size : {2, 4, 8}) {
+    team.end_run(200ms, none);
+    expect(team.size() == size, "then it tries twice as many each time");
+  }
+  team.end_run(200ms, none);
+  team.end_run(1ms, {1ms, 7});
+  team.end_run(100ms, none);
+  expect(team.size() == 2, "after a quiet time it waits for a short time again");
 }
 
 }  // namespace
