@@ -21,7 +21,7 @@ from sterna.server.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII: it comes back in a header
-QUIET_ROUTES = ("/health", "/health/live", "/health/ready", "/metrics", "/page/{name}")
+QUIET_ROUTES = ("/health", "/health/live", "/health/ready", "/metrics", "/page/{name:path}")
 
 
 class RequestLog:
