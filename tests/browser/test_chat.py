@@ -1,7 +1,9 @@
 """What a visitor does with a conversation: copy, ask again, set the model, reload."""
 
+from typing import Any
+
 import pytest
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.visitor import visit
 from tests.server.scripted import ScriptedModel, says
@@ -11,14 +13,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 COMPLETIONS = "**/v1/chat/completions"
 
 
-async def ask(page: Page, text: str) -> Request:
-    """Send a message and wait for its answer; the request."""
+async def ask(page: Page, text: str) -> Any:
+    """Send a message and wait for its answer; the request's body."""
     async with page.expect_request(COMPLETIONS) as sent:
         await page.fill("#prompt", text)
         await page.keyboard.press("Enter")
     await expect(page.locator("#send")).to_be_visible()
     await expect(page.locator("#log")).to_have_attribute("aria-busy", "false")
-    return await sent.value
+    return (await sent.value).post_data_json
 
 
 async def test_the_context_and_its_use_are_shown(browser: Browser, url: str) -> None:
@@ -43,7 +45,7 @@ async def test_a_conversation_survives_a_reload(browser: Browser, url: str) -> N
         await expect(page.locator(".cost")).to_have_text(cost)
         await expect(page.locator("#context")).to_have_text(used)
         await expect(page.locator("#model option")).to_have_count(2)
-        body = (await ask(page, "And")).post_data_json
+        body = await ask(page, "And")
         assert [message["content"] for message in body["messages"]] == ["Hi", "Hello there!", "And"]
         await page.click("#clear")
         await page.reload()
@@ -61,8 +63,8 @@ async def test_an_answer_can_be_written_anew(
         await expect(buttons).to_have_count(1)  # the last answer's only
         async with page.expect_request(COMPLETIONS) as sent:
             await buttons.click()
-        messages = (await sent.value).post_data_json["messages"]
-        assert [message["content"] for message in messages] == ["Hi", "Hello there!", "And"]
+        body: Any = (await sent.value).post_data_json
+        assert [message["content"] for message in body["messages"]] == ["Hi", "Hello there!", "And"]
         await expect(page.locator(".turn.assistant")).to_have_text(["Hello there!", "Better."])
 
 
@@ -87,18 +89,18 @@ async def test_settings_are_folded_away_sent_and_kept(browser: Browser, url: str
     async with visit(browser, url) as page:
         system = page.get_by_label("System prompt", exact=True)
         await expect(system).to_be_hidden()
-        assert "max_tokens" not in (await ask(page, "Hi")).post_data_json
+        assert "max_tokens" not in await ask(page, "Hi")
         await page.locator("#settings summary").click()
         await system.fill("Be brief.")
         await page.get_by_label("Maximum tokens").fill("5")
         await page.locator("#temperature").fill("0.2")
         await page.reload()
         await expect(page.locator("#model option")).to_have_count(2)
-        body = (await ask(page, "And")).post_data_json
+        body = await ask(page, "And")
         assert body["messages"][0] == {"role": "system", "content": "Be brief."}
         assert (body["max_tokens"], body["temperature"], body["top_p"]) == (5, 0.2, 1)
         await expect(page.locator(".cost").last).to_contain_text("stopped at the limit")
         await page.locator("#settings summary").click()
         await page.get_by_role("button", name="Reset").click()
         await expect(system).to_have_value("")
-        assert (await ask(page, "More")).post_data_json["messages"][0]["role"] == "user"
+        assert (await ask(page, "More"))["messages"][0]["role"] == "user"

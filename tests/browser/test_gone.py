@@ -1,5 +1,7 @@
 """The page where the server goes away and comes back."""
 
+from typing import Any
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -49,7 +51,7 @@ async def test_a_message_that_got_no_answer_can_be_sent_again(
     await page.unroute("**/v1/chat/completions")
     async with page.expect_request("**/v1/chat/completions") as sent:
         await page.locator("#log").get_by_role("button", name="Retry").click()
-    body = (await sent.value).post_data_json
+    body: Any = (await sent.value).post_data_json
     assert body["messages"] == [{"role": "user", "content": "Hi"}]
     await expect(page.locator(".turn.assistant")).to_have_text("Back!")
     await expect(page.locator("#log [role=alert]")).to_have_count(0)
