@@ -26,6 +26,7 @@ class EngineConfig:
     max_batch_tokens: int = 256  # computed in one step
     max_chunk_tokens: int = 32  # of them for prompts, while streams run: bounds how long they pause
     max_batch_requests: int = 64  # requests that run at once
+    max_priority_levels: int = 5  # that a priority may differ from 0; 0: it does nothing
     kv_cache_tokens: int | None = None  # None: a share of the free memory
     kv_dtype: KVDtype = "float16"  # of the cache; int8 has a scale for each token and head
     head: HeadType = "int8"  # of which the best candidates are computed again in bf16

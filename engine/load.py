@@ -68,7 +68,11 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
     program = _build_program(config, num_threads, weights, max_context_tokens, num_blocks)
     cache = KVCache(num_blocks, CACHE_TOKENS)
     scheduler = Scheduler(
-        cache, config.max_batch_tokens, config.max_batch_requests, config.max_chunk_tokens
+        cache,
+        config.max_batch_tokens,
+        config.max_batch_requests,
+        config.max_chunk_tokens,
+        max_levels=config.max_priority_levels,
     )
     meter, counter = build_meter(config), OperationCounter(_costs(weights))
     core = EngineCore(

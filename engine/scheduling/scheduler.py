@@ -10,7 +10,8 @@ from sterna.engine.requests.request import FinishReason, Request
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.ranked_requests import RankedRequests
 
-SECONDS_PER_LEVEL = 10.0  # of priority
+SECONDS_PER_LEVEL = 2.0  # of priority
+MAX_LEVELS = 5  # by which a priority may differ from 0
 MAX_SCORED_ROWS = 64  # logits of a step that score prompts: 33 MB of them at 128,256 tokens
 
 
@@ -19,7 +20,8 @@ class Scheduler:
 
     Urgent is who has the lower priority, of two alike who came first. So that nobody starves, each
     ``SECONDS_PER_LEVEL`` that a request has been here count as one level of priority: it is
-    overtaken only by those that arrive within that time for each level between them. Everybody ages
+    overtaken only by those that arrive within that time for each level between them; and there are
+    at most ``max_levels`` from 0 to any priority, whatever a request asks for. Everybody ages
     alike, so a request's ``rank`` is its time of arrival plus that time for each level of its
     priority, and never changes. With one priority, it is first come, first served.
 
@@ -40,6 +42,7 @@ class Scheduler:
         max_chunk_tokens: int,
         max_scored_rows: int = MAX_SCORED_ROWS,
         clock: Callable[[], float] = monotonic,
+        max_levels: int = MAX_LEVELS,
     ) -> None:
         assert max_batch_requests <= max_batch_tokens, "every decoding request needs one token"
         assert max_scored_rows >= 1, "no prompt would ever be scored"
@@ -49,6 +52,7 @@ class Scheduler:
         self._max_chunk_tokens = max_chunk_tokens
         self._max_scored_rows = max_scored_rows
         self._clock = clock
+        self._max_levels = max_levels
         self._arrivals = count()
         self.waiting = RankedRequests()
         self.running = RankedRequests()
@@ -58,8 +62,8 @@ class Scheduler:
 
     def add(self, request: Request) -> None:
         """Put a new request in its place in the queue."""
-        age = self._clock() + SECONDS_PER_LEVEL * request.params.priority
-        request.rank = (age, next(self._arrivals))
+        level = min(max(request.params.priority, -self._max_levels), self._max_levels)
+        request.rank = (self._clock() + SECONDS_PER_LEVEL * level, next(self._arrivals))
         self.waiting.add(request)
 
     def abort(self, request: Request) -> None:
