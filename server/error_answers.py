@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from difflib import get_close_matches
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -28,6 +29,7 @@ from sterna.server.errors import (
 
 _log = logging.getLogger(__name__)
 
+MAX_PATH = 100  # characters of a wrong URL that are compared with the right ones
 MAX_FOUND = 60  # characters of a value that a message quotes
 UNREADABLE = "There was an error parsing the body"  # FastAPI, of any error but a JSONDecodeError
 
@@ -39,6 +41,8 @@ def as_api_error(error: Exception) -> ApiError:
             return error
         case RequestValidationError():
             return _of_validation(error)
+        case HTTPException(__cause__=ApiError() as meant):  # the framework lets only this through
+            return meant
         case HTTPException():
             return _of_framework(error)
         case EngineError():
@@ -59,7 +63,18 @@ async def handle(request: Request, error: Exception) -> Response:
     answer = as_api_error(error)
     if answer.status >= 500:
         _log.warning("%d: %s", answer.status, answer.message)
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
+        answer = InvalidRequestError(nowhere(request), status=answer.status)
     return render(answer, request.scope)
+
+
+def nowhere(request: Request) -> str:
+    """Say that a URL has nothing, and which one may have been meant."""
+    path, known = request.scope["path"], request.app.state.paths
+    meant = [name for name in known if path.endswith(name) or name.endswith(path)]
+    meant += get_close_matches(path[:MAX_PATH], known, 1)
+    hint = f" The nearest is {meant[0]}." if meant else ""
+    return f"There is nothing at this URL.{hint}"
 
 
 def install(app: FastAPI) -> None:
@@ -112,9 +127,10 @@ def _json_path(location: Sequence[str | int]) -> str:
 
 def _of_framework(error: HTTPException) -> ApiError:
     detail = str(error.detail)
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "There is nothing at this URL."
-    elif detail == UNREADABLE:
+    if detail == UNREADABLE:
         detail = "The body is not JSON in UTF-8, or has a number of thousands of digits."
     kind = InvalidRequestError if error.status_code < 500 else ApiError
-    return kind(detail, status=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
+    return kind(detail, status=error.status_code, headers=headers)

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
 from sterna.engine import ConfigError
 
@@ -22,7 +30,16 @@ def _default_cache_dir() -> Path:
 
 
 def _split_names(value: object) -> object:
-    return tuple(name for name in value.split(",") if name) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return tuple(name for part in value.split(",") if (name := part.strip()))
+
+
+def _as_prefix(value: str) -> str:
+    prefix = value.rstrip("/")
+    if not re.fullmatch(PREFIX, prefix):
+        raise ValueError("must be a path such as /models/one, of letters, digits and _ . ~ -")
+    return prefix
 
 
 def _split_keys(value: object) -> object:
@@ -39,6 +56,7 @@ def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
+PREFIX = r"(/[\w.~-]+)*"  # of paths; the page shows it, so there is nothing in it to escape
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 Keys = Annotated[tuple[SecretStr, ...], BeforeValidator(_split_keys)]
 
@@ -68,10 +86,21 @@ class Settings(BaseModel):
         None, description="file of further keys, one a line; read once, at start"
     )
     metrics_public: bool = Field(False, description="/metrics needs no key: true or false")
+    allowed_hosts: Names = Field(
+        (),
+        description="names, with commas between, under which this server may be asked; * means "
+        "all; none: all, but only those of loopback where it listens on no other address",
+    )
+    root_path: Annotated[str, AfterValidator(_as_prefix)] = Field(
+        "", description="path under which a proxy serves this, such as /sterna; none: the root"
+    )
     allowed_origins: Names = Field(
         (), description="web origins, with commas between, that may call (CORS); * means all"
     )
     max_body_bytes: int = Field(4 << 20, ge=1024, description="largest request body, in bytes")
+    receive_timeout_seconds: float = Field(
+        60.0, gt=0, description="how long a request may take to arrive, its body included"
+    )
     ping_seconds: float = Field(15.0, gt=0, description="pause in a stream before a comment line")
     send_timeout_seconds: float = Field(
         60.0, gt=0, description="how long a client may leave a stream unread before it is dropped"
@@ -107,6 +136,11 @@ class Settings(BaseModel):
     max_batch_requests: int = Field(64, ge=1, description="sequences that run at once")
     max_waiting_requests: int = Field(
         256, ge=0, description="sequences that may wait beyond those; more are refused with 429"
+    )
+    max_priority_levels: int = Field(
+        5,
+        ge=0,
+        description="levels, of 2 s each, that a request may ask to go before or after others",
     )
     max_queued_bytes: int = Field(
         8 << 20, ge=1024, description="request bodies held at once, in bytes; 429 beyond"

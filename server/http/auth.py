@@ -16,7 +16,7 @@ from sterna.server.error_answers import render
 from sterna.server.errors import UnauthorizedError
 from sterna.server.settings import Settings, option
 
-OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping"})
 METRICS_PATH = "/metrics"
 
 

@@ -5,9 +5,10 @@ import logging
 import socket
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from types import FrameType
-from typing import Literal
+from typing import Literal, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -16,8 +17,9 @@ from starlette.types import ASGIApp
 
 from sterna.engine import ConfigError
 from sterna.server.health import stopping_error
+from sterna.server.http.connection import Connection
+from sterna.server.http.crowd import AcceptFailures, max_connections
 from sterna.server.http.dependencies import Services
-from sterna.server.http.limits import MAX_HEADER_BYTES
 from sterna.server.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
@@ -50,6 +52,11 @@ class Server(uvicorn.Server):
         url = f"{scheme}://{host}:{settings.port or listeners[0].getsockname()[1]}"
         fields = {"model": self._services.model.names[0]}
         _log.info("running on %s (Ctrl+C stops it)", url, extra={"fields": fields})
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is left, and say that it is done."""
@@ -120,12 +127,17 @@ def make_config(
     app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off"] = "on"
 ) -> uvicorn.Config:
     """Where to listen, and the limits of a connection."""
+    connection = partial(
+        Connection,
+        receive_seconds=settings.receive_timeout_seconds,
+        max_connections=max_connections(),
+    )
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http="h11",  # which keeps no more than this of an unfinished head; httptools keeps any
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        http=cast("type[asyncio.Protocol]", connection),
+        ws="none",
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
         lifespan=lifespan,

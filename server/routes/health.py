@@ -1,7 +1,10 @@
-"""``/health/live``, ``/health/ready``, ``/health`` and ``/metrics``: for those who run the server.
+"""``/health``, ``/ping``, ``/version`` and ``/metrics``: for those who run the server.
 
-live: restart the process if this fails. ready, and ``/health``: send it no requests if this fails.
+live: restart the process if this fails. ready, also as ``/health`` and ``/ping``: send it no
+requests if this fails.
 """
+
+from importlib.metadata import version
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -21,10 +24,17 @@ async def live(services: ServicesDep) -> dict[str, str]:
 
 @router.get("/health/ready")
 @router.get("/health")
+@router.get("/ping")
 async def ready(services: ServicesDep) -> dict[str, str]:
     """200 if requests can be served now; else 503 with the reason."""
     services.health.check_ready()
     return {"status": "ready"}
+
+
+@router.get("/version")
+async def get_version() -> dict[str, str]:
+    """Which version of Sterna this is."""
+    return {"version": version("sterna")}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

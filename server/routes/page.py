@@ -4,11 +4,14 @@ The page and its files are open to everyone, also where the API wants a key: the
 and what they show they ask of ``/v1`` and ``/metrics`` with the key that the visitor types in.
 """
 
+import re
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.exceptions import HTTPException
+
+from sterna.server.http.target import PREFIX_HEADER
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,12 +28,16 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",  # ask each time whether the copy is still good
 }
+INDEX = (FOLDER / "index.html").read_text()
+LINK = re.compile(r'((?:src|href)=")/')
 
 
 @router.get("/")
-async def page() -> FileResponse:
-    """The page."""
-    return FileResponse(FOLDER / "index.html", media_type="text/html", headers=HEADERS)
+async def page(request: Request) -> HTMLResponse:
+    """The page, whose links begin with the prefix under which a proxy serves it."""
+    prefix = request.scope.get("root_path", "")
+    headers = HEADERS | {"vary": PREFIX_HEADER}
+    return HTMLResponse(LINK.sub(rf"\1{prefix}/", INDEX), headers=headers)
 
 
 @router.get("/page/{name}")
