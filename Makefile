@@ -6,8 +6,8 @@
 #   make serve MODEL=microsoft/bitnet-b1.58-2B-4T ARGS="--port 9000"
 #   make test ARGS="tests/engine -k scheduler"
 #
-# TORCH_INDEX: a package index with CPU builds of torch. PyPI's build for Linux on x86 carries CUDA, several GB that
-# are of no use here; PyTorch's own is https://download.pytorch.org/whl/cpu.
+# TORCH_INDEX: a package index with CPU builds of torch, such as https://download.pytorch.org/whl/cpu. PyPI's build for
+# Linux on x86 includes several GB of CUDA, which Sterna does not use.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -31,7 +31,7 @@ help: ## List the targets
 
 setup: $(VENV)/.native $(VENV)/.dev ## Set up everything, for an editor or a debugger
 
-serve: $(VENV)/.native ## Serve MODEL (a folder or a hub id; none: the built-in model) on port 8000
+serve: $(VENV)/.native ## Serve MODEL (folder or Hugging Face id; default: built-in) on port 8000
 	$(BIN)/sterna serve $(MODEL) $(ARGS)
 
 test: $(VENV)/.native $(VENV)/.dev ## Run the tests
@@ -40,27 +40,27 @@ test: $(VENV)/.native $(VENV)/.dev ## Run the tests
 test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
 
-test-dashboards: $(VENV)/.native $(VENV)/.dev ## Check dashboards and alerts in a real Prometheus (which must be there)
+test-dashboards: $(VENV)/.native $(VENV)/.dev ## Test dashboards and alerts with Prometheus (must be installed)
 	@command -v prometheus >/dev/null || \
 	  { echo "make test-dashboards needs Prometheus: apt-get install --no-install-recommends prometheus" >&2; exit 1; }
 	$(BIN)/python -m pytest -m dashboards tests/dashboards $(ARGS)
 
-test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and check what is in deploy/
+test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and validate the files in deploy/
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
-test-eval: $(VENV)/.native $(VENV)/.eval ## Compare lm-eval through the server and through transformers
+test-eval: $(VENV)/.native $(VENV)/.eval ## Compare lm-eval's scores through the server and transformers
 	$(BIN)/python -m pytest -m eval tests/lm_eval $(ARGS)
 
-test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a daemon and try it (Debian, root; minutes)
+test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a daemon and test it (Debian, root; minutes)
 	$(BIN)/python -m pytest -m image tests/deploy $(ARGS)
 
-test-ray: $(VENV)/.native $(VENV)/.ray ## Try a Ray cluster of two replicas on this machine (installs Ray, 500 MB)
+test-ray: $(VENV)/.native $(VENV)/.ray ## Test a local Ray cluster of two replicas (installs Ray, 500 MB)
 	@unshare --map-root-user --net ip link set lo up || \
 	  { echo "make test-ray needs iproute2, and a kernel that lets us make a network namespace" >&2; exit 1; }
 	unshare --map-root-user --net sh -c 'ip link set lo up && exec "$$@"' - \
 	  $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)
 
-soak: $(VENV)/.native $(VENV)/.dev ## Put mixed load and faults on a server for MINUTES (none: 15), and check every answer
+soak: $(VENV)/.native $(VENV)/.dev ## Put mixed load and faults on a server for MINUTES (default: 15), and check every answer
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)
 
 check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
@@ -70,19 +70,19 @@ check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/clang-format --dry-run -Werror $(CPP_FILES)
 
-format: $(VENV)/.dev ## Rewrite the code in the house style
+format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP_FILES)
 
-bench: $(VENV)/.native ## Measure kernels, then the model: figures against the machine's own limits
+bench: $(VENV)/.native ## Measure kernels and the model, compared with the machine's limits
 	$(BIN)/sterna bench kernels $(ARGS)
 	$(BIN)/sterna bench model $(ARGS)
 
 wheel: $(VENV)/.build ## Build the wheel into dist/
 	scripts/with_compiler.sh $(BIN)/python $(BIN)/python -m pip wheel --no-build-isolation --no-deps -w dist .
 
-train: $(VENV)/.native ## Train the built-in model anew (about two hours; resumes) into server/builtin_model
+train: $(VENV)/.native ## Train the built-in model again into server/builtin_model (about two hours; resumes)
 	$(BIN)/python -m training.train --run training/runs/ternary $(ARGS)
 	$(BIN)/python -m training.export --run training/runs/ternary --to server/builtin_model
 
@@ -91,7 +91,7 @@ image: ## Build the container image, with docker, podman or buildah
 	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) $(ARGS) .; }; \
 	done; echo "make image needs docker, podman or buildah" >&2; exit 1
 
-clean: ## Remove what was built, keep .venv
+clean: ## Remove build results, keep .venv
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache $(VENV)/.native
 
 distclean: clean ## Remove .venv too

@@ -54,7 +54,7 @@ def throughput(report: Mapping[str, Any]) -> str:
             rows.append(text(128 + width, y + 15, f"{value:.0f}  {names[url]}"))
             y += 22
         y += 16
-    title = "Output tokens a second over HTTP, 2B-4T shape, 64 tokens in, 64 out, two cores"
+    title = "Output tokens per second over HTTP, 2B-4T shape, 64 tokens in, 64 out, two cores"
     return svg(y, [heading(title), *rows])
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sterna.engine.config import EngineConfig
 from sterna.engine.kernels import CACHE_TOKENS
+from sterna.engine.requests.batch import SampledToken
 from sterna.engine.requests.request import Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
@@ -77,9 +78,11 @@ class Simulation:
         num_tokens = sum(entry.num_tokens for entry in batch)
         self.now += (self._arguments.step_ms + self._arguments.token_ms * num_tokens) / 1e3
         num_sampled = sum(entry.samples for entry in batch)
-        for request in self._scheduler.update(batch, [7] * num_sampled):
+        for request, _, end in self._scheduler.update(
+            batch, [(SampledToken(7, 0.0),)] * num_sampled
+        ):
             self._times[request].append(self.now)
-            if request.finish_reason:
+            if end:
                 self._ask()
 
 

@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
-from sterna.server.constraints.grammars import Choice, ConstraintSpec, JsonSchema, Regex
+from sterna.server.constraints.grammars import ConstraintSpec, JsonSchema, OneOf, Regex
 from sterna.server.constraints.matchers import CompiledGrammar, GrammarVocabulary
 
 VOCAB_SIZE = 128_256
@@ -39,7 +39,7 @@ SPECS: dict[str, ConstraintSpec] = {
         {"type": "object", "properties": {f"field{i}": {"type": "string"} for i in range(500)}}
     ),
     "regex": Regex(r"(\w+ )*\w+\."),
-    "1000 choices": Choice([f"choice number {i}" for i in range(1000)]),
+    "1000 choices": OneOf([f"choice number {i}" for i in range(1000)]),
 }
 
 

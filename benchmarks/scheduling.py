@@ -20,6 +20,7 @@ from typing import TypeVar
 from sterna.engine.execution.model_input import build_step
 from sterna.engine.execution.random_numbers import build_sampling
 from sterna.engine.kernels import CACHE_TOKENS
+from sterna.engine.requests.batch import SampledToken
 from sterna.engine.requests.request import Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
@@ -74,7 +75,7 @@ def _step(
     clock.time("input", lambda: build_step(batch))
     sampling = [entry.request for entry in batch if entry.samples]
     clock.time("sampling", lambda: build_sampling(sampling))
-    clock.time("update", lambda: scheduler.update(batch, [7] * len(sampling)))
+    clock.time("update", lambda: scheduler.update(batch, [(SampledToken(7, 0.0),)] * len(sampling)))
 
 
 def main() -> None:

@@ -19,16 +19,26 @@ from sterna.engine.errors import (
     GenerationError,
     RequestError,
 )
-from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.footprint import Footprint
 from sterna.engine.machine.process_memory import ProcessMemory
 from sterna.engine.model.load import read_model_config
+from sterna.engine.model_info import ModelInfo
+from sterna.engine.progress import Progress
 from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
 from sterna.engine.requests.outputs import EngineStats, Histogram, TokenOutput, TokenTimes
-from sterna.engine.requests.request import EnergyShare, FinishReason, SamplingParams
+from sterna.engine.requests.request import (
+    MAX_BIAS,
+    MAX_LOGPROBS,
+    EnergyShare,
+    FinishReason,
+    SamplingParams,
+)
 from sterna.engine.synth.checkpoint import synthesize_checkpoint
 from sterna.engine.synth.shapes import shape_names
 
 __all__ = [
+    "MAX_BIAS",
+    "MAX_LOGPROBS",
     "ArithmeticModel",
     "AsyncEngine",
     "CheckpointError",
@@ -53,6 +63,7 @@ __all__ = [
     "ModelInfo",
     "PartJoules",
     "ProcessMemory",
+    "Progress",
     "PromptLogprob",
     "RequestError",
     "SamplingParams",

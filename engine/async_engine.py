@@ -1,8 +1,8 @@
 """The engine on its own thread, for asyncio: one async generator of tokens per request.
 
-Two threads meet here. The engine thread owns the core; commands reach it through an inbox that it
-empties between steps. The event loop owns the streams; all outputs of a step reach it in one call.
-Nothing is locked, and neither ever waits for the other.
+There are two threads. The engine thread owns the core and receives commands through an inbox that
+it empties between steps. The event loop owns the streams and receives all outputs of a step in one
+call. There are no locks, and neither thread waits for the other.
 """
 
 import asyncio
@@ -22,9 +22,12 @@ from sterna.engine.constraints.guide import Guide
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
+from sterna.engine.energy.build import build_meter
 from sterna.engine.errors import ContextLengthError, EngineDeadError, EngineError, RequestError
-from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.footprint import Footprint
 from sterna.engine.load import load_engine
+from sterna.engine.model_info import ModelInfo
+from sterna.engine.progress import Progress
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
 from sterna.engine.requests.request import EnergyShare, Request, SamplingParams
 from sterna.engine.streams import Streams
@@ -57,35 +60,34 @@ _Command = _Add | _Abort | _Stop
 class AsyncEngine:
     """Generates tokens for many requests at once.
 
-    ``load`` it, ``start`` it in a running event loop, ``generate``, ``stop`` it there.
+    Call ``load``, then ``start`` in a running event loop, ``generate``, and ``stop``. It starts
+    and ends the threads of the parts that it is given, too.
     """
 
     def __init__(
-        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting | None = None
+        self, core: EngineCore, model: ModelInfo, energy: EnergyAccounting, masks: MaskPool
     ) -> None:
         self._core = core
-        self._energy = energy or EnergyAccounting()
+        self._energy = energy
         self._model = model
         self._stats = core.stats()
         self._inbox: SimpleQueue[_Command] = SimpleQueue()
         self._streams = Streams()
-        self._masks = MaskPool()
+        self._masks = masks
         self._thread = Thread(target=self._run, name="sterna-engine", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end_reason: str | None = None
         self._last_progress: float | None = None  # monotonic seconds; None when idle
 
     @classmethod
-    def load(
-        cls, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-    ) -> Self:
+    def load(cls, config: EngineConfig, progress: Progress | None = None) -> Self:
         """Load the weights and build the model; blocks.
 
-        ``progress`` is told what is being done, how much of it is done, and how much there is.
+        ``progress`` is called with what is being done, the amount done, and the total.
         Raises CheckpointError, ConfigError.
         """
-        loaded = load_engine(config, progress)
-        return cls(loaded.core, loaded.model, loaded.energy)
+        loaded = load_engine(config, build_meter(config), progress)
+        return cls(loaded.core, loaded.model, loaded.energy, MaskPool())
 
     @property
     def model(self) -> ModelInfo:
@@ -94,12 +96,12 @@ class AsyncEngine:
 
     @property
     def footprint(self) -> Footprint:
-        """What the engine occupies, and what computes."""
+        """Memory of the engine, and the kernels in use."""
         return self._core.footprint
 
     @property
     def energy(self) -> EnergyAccounting:
-        """What energy is measured, if any is, and what was computed with it."""
+        """Energy: measured, charged to requests, and modelled."""
         return self._energy
 
     @property
@@ -114,7 +116,7 @@ class AsyncEngine:
         return 0.0 if last is None else monotonic() - last
 
     def stats(self) -> EngineStats:
-        """Return the counters as they were after the last step; cheap, from any thread."""
+        """Return the counters after the last step; cheap, from any thread."""
         return self._stats
 
     def start(self) -> None:
@@ -132,9 +134,9 @@ class AsyncEngine:
         self._energy.sampler.stop()
 
     def check(self, num_prompt_tokens: int, max_tokens: int) -> None:
-        """Refuse what could never be served: raises RequestError, ContextLengthError."""
+        """Raise RequestError or ContextLengthError for a request that can never be served."""
         if num_prompt_tokens < 1:
-            raise RequestError("the prompt is empty")
+            raise RequestError("The prompt is empty.")
         if num_prompt_tokens + max_tokens > self._model.max_context_tokens:
             limit = self._model.max_context_tokens
             raise ContextLengthError(num_prompt_tokens, max_tokens, limit)
@@ -146,13 +148,13 @@ class AsyncEngine:
         request_id: str | None = None,
         energy: EnergyShare | None = None,
     ) -> AsyncGenerator[TokenOutput, None]:
-        """Yield the tokens of one request as they are made; the last has a finish_reason.
+        """Yield the tokens of one request as they are generated; the last has a finish_reason.
 
-        The request is submitted at the first iteration, and withdrawn when the generator is closed
-        early. An id that is given must never have been used. ``energy`` is charged with what the
-        request takes, as of the meter's last reading. Raises RequestError before any token
-        if the request cannot be served (``check`` tells before), GenerationError if it fails,
-        EngineDeadError if the engine does.
+        The request is submitted at the first iteration, and aborted when the generator is closed
+        early. A given id must never have been used before. ``energy`` is charged with the energy of
+        the request, as of the meter's last reading. Raises RequestError before any token if the
+        request cannot be served (see ``check``), GenerationError if it fails, EngineDeadError if
+        the engine fails.
         """
         request = self._make_request(prompt_token_ids, params, request_id or uuid4().hex)
         request.energy = energy or request.energy
@@ -194,9 +196,9 @@ class AsyncEngine:
             raise RequestError(f"{name} must be from 0 to {limit - 1}")
 
     def _run(self) -> None:
-        """Step until told to stop: what the engine thread does, with all methods below."""
+        """Run steps until stopped. This and all methods below run on the engine thread."""
         try:
-            while self._obey_commands():
+            while self._handle_commands():
                 self._note_progress()
                 if self._core.has_work:
                     outputs = self._core.step()
@@ -207,8 +209,8 @@ class AsyncEngine:
             logger.exception("the engine thread died")
             self._end(f"the engine died: {error!r}")
 
-    def _obey_commands(self) -> bool:
-        """Do what has been asked for since the last step; False when asked to stop."""
+    def _handle_commands(self) -> bool:
+        """Handle the commands since the last step. Returns False for a command to stop."""
         for command in self._next_commands():
             match command:
                 case _Add(request):
@@ -220,7 +222,7 @@ class AsyncEngine:
         return True
 
     def _next_commands(self) -> Iterator[_Command]:
-        """Yield the commands in the inbox; with nothing to do, sleep until there is one."""
+        """Yield the commands in the inbox; without work, wait for one."""
         if not self._core.has_work:
             yield self._inbox.get()
         while not self._inbox.empty():  # only this thread takes from it

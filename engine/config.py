@@ -1,4 +1,4 @@
-"""Settings of the engine, checked once when they are made. Reads no environment."""
+"""Settings of the engine, checked at creation. Does not read the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ HEAD_TYPES: tuple[str, ...] = get_args(HeadType)
 class EngineConfig:
     """What to serve, and with how much memory and how many threads.
 
-    Raises ConfigError when a value makes no sense.
+    Raises ConfigError for an invalid value.
     """
 
     model_path: Path  # a checkpoint folder in Hugging Face form
@@ -54,17 +54,17 @@ class EngineConfig:
                 raise ConfigError(f"{name} must be at least 1, found {value}")
         if self.energy_period_seconds <= 0:
             raise ConfigError(
-                f"energy_period_seconds must be above 0, found {self.energy_period_seconds}"
+                f"energy_period_seconds must be greater than 0, found {self.energy_period_seconds}"
             )
         if not 0 <= self.idle_watts <= (self.tdp_watts or 0):
             raise ConfigError(
-                f"idle_watts must be from 0 to tdp_watts, which is {self.tdp_watts}, "
+                f"idle_watts must be between 0 and tdp_watts ({self.tdp_watts}), "
                 f"found {self.idle_watts}"
             )
         if self.max_batch_requests > self.max_batch_tokens:
             raise ConfigError(
                 f"max_batch_requests ({self.max_batch_requests}) must not exceed max_batch_tokens "
-                f"({self.max_batch_tokens}): every running request needs one token a step"
+                f"({self.max_batch_tokens}): every running request needs one token per step"
             )
         for name, known in (("backend", BACKENDS), ("kv_dtype", KV_DTYPES), ("head", HEAD_TYPES)):
             if (value := getattr(self, name)) not in known:

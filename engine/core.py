@@ -1,12 +1,20 @@
-"""The engine without its thread: requests in, one batch a step, tokens out."""
+"""The engine without its thread: requests in, one batch per step, tokens out."""
 
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
 from sterna.engine.errors import GenerationError
-from sterna.engine.facts import Footprint
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.footprint import Footprint
+from sterna.engine.requests.batch import (
+    BatchEntry,
+    Ended,
+    Failed,
+    Outcome,
+    Outcomes,
+    SampledToken,
+)
+from sterna.engine.requests.logprobs import TokenLogprob
 from sterna.engine.requests.outputs import (
     EngineStats,
     Histogram,
@@ -21,16 +29,19 @@ STEP_TOKEN_BOUNDS = (1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16
 NOT_FINITE = "the model's output is not finite"
 
 
+_Token = tuple[int | None, float, tuple[TokenLogprob, ...]]
+
+
 class Runner(Protocol):
     """Computes a batch; ``ModelRunner`` is the real one."""
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
-        """Compute the tokens of every entry; return one token per entry that samples, in order."""
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
+        """Compute the tokens of every entry; return what each that samples got, in order."""
         ...
 
 
 class EngineCore:
-    """Holds the requests in flight, and moves all of them forward a step at a time.
+    """Holds the requests in flight and advances them step by step.
 
     Not thread-safe: all calls come from one thread, and ``abort`` only between steps.
     ``clock`` gives the times of outputs, in seconds.
@@ -57,31 +68,31 @@ class EngineCore:
         return bool(self._requests)
 
     def add(self, request: Request) -> None:
-        """Queue a request, whose id no request in flight has and which fits the cache alone."""
+        """Queue a request with an unused id that fits the cache alone."""
         request.queued_at = self._clock()
         self._requests[request.request_id] = request
         self._scheduler.add(request)
 
     def abort(self, request_id: str) -> None:
-        """Forget a request and free its blocks; nothing happens if it has finished."""
+        """Remove a request and free its blocks; do nothing if it has finished."""
         if (request := self._requests.pop(request_id, None)) is not None:
             self._scheduler.abort(request)
 
     def step(self) -> list[TokenOutput | RequestFailed]:
-        """Compute one batch; there must be work. Returns what each request that sampled got."""
+        """Compute one batch; there must be work. Returns the outputs of requests that sampled."""
         batch = self._scheduler.schedule()
         assert batch, "a request that does not fit the cache was let in"
         self._note_first_run(batch)
-        sampled = self._runner.run(batch)
-        sampled_at = self._clock()
-        grown = self._scheduler.update(batch, [token.result for token in sampled])
+        results = self._runner.run(batch)
+        at = self._clock()
+        taken = self._scheduler.update(batch, results)
         self._num_steps += 1
         self._step_tokens = self._step_tokens.plus(sum(entry.num_tokens for entry in batch))
-        return [self._output(r, token, sampled_at) for r, token in zip(grown, sampled, strict=True)]
+        return [self._output(request, outcome, end, at) for request, outcome, end in taken]
 
     def stats(self) -> EngineStats:
         """Take a snapshot of the counters."""
-        scheduler, cache, footprint = self._scheduler, self._scheduler.cache, self.footprint
+        scheduler, cache = self._scheduler, self._scheduler.cache
         return EngineStats(
             num_running=len(scheduler.running),
             num_waiting=len(scheduler.waiting),
@@ -95,11 +106,6 @@ class EngineCore:
             num_steps=self._num_steps,
             tokens_computed=self._step_tokens.total,
             step_tokens=self._step_tokens,
-            weight_bytes=footprint.weight_bytes,
-            kv_cache_bytes=footprint.kv_cache_bytes,
-            isa=footprint.isa,
-            backend=footprint.backend,
-            num_threads=footprint.num_threads,
         )
 
     def _note_first_run(self, batch: Sequence[BatchEntry]) -> None:
@@ -109,21 +115,27 @@ class EngineCore:
                 entry.request.scheduled_at = now
 
     def _output(
-        self, request: Request, token: SampledToken, sampled_at: float
+        self, request: Request, outcome: Outcome, end: FinishReason | None, at: float
     ) -> TokenOutput | RequestFailed:
-        if request.finish_reason:
+        if end:
             del self._requests[request.request_id]
-        if request.finish_reason is FinishReason.ERROR:
-            return RequestFailed(request.request_id, token.failure or GenerationError(NOT_FINITE))
+        if isinstance(outcome, SampledToken):
+            token: _Token = (outcome.token_id, outcome.logprob, outcome.top_logprobs)
+        elif isinstance(outcome, Ended):
+            token = None, 0.0, ()
+        else:
+            error = outcome.error if isinstance(outcome, Failed) else GenerationError(NOT_FINITE)
+            return RequestFailed(request.request_id, error)
+        token_id, logprob, top_logprobs = token
         scores, request.prompt_logprobs = request.prompt_logprobs, None  # told once
         assert request.scheduled_at is not None, "it has just run"
         return TokenOutput(
             request.request_id,
-            token.token_id,
-            token.logprob,
+            token_id,
+            logprob,
             request.num_cached_tokens or 0,
-            request.finish_reason,
-            token.top_logprobs,
+            end,
+            top_logprobs,
             None if scores is None else tuple(scores),
-            times=TokenTimes(request.queued_at, request.scheduled_at, sampled_at),
+            times=TokenTimes(request.queued_at, request.scheduled_at, at),
         )

@@ -1,18 +1,18 @@
-"""Everything the engine raises on purpose; nothing here knows HTTP.
+"""Errors of the engine; independent of HTTP.
 
 EngineError
 |-- CheckpointError          a checkpoint that cannot be served           (model.weights, at load)
-|-- ConfigError              engine settings that make no sense           (config, at load)
+|-- ConfigError              invalid engine settings                      (config, at load)
 |-- RequestError             a request that cannot be served              (AsyncEngine.check)
 |   `-- ContextLengthError   ... because it would not fit the context
 |-- EngineDeadError          the engine thread died                       (AsyncEngine.generate)
 `-- GenerationError          this one request failed                      (AsyncEngine.generate)
-    `-- ConstraintError      ... because what it is held to can't be kept (Matcher)
+    `-- ConstraintError      ... because its constraint cannot be met     (Matcher)
 """
 
 
 class EngineError(Exception):
-    """Root of all errors that the engine raises on purpose."""
+    """Base class of the engine's errors."""
 
 
 class CheckpointError(EngineError):
@@ -23,11 +23,11 @@ class CheckpointError(EngineError):
 
 
 class ConfigError(EngineError):
-    """Engine settings that make no sense; the message is one line."""
+    """Invalid engine settings; the message is one line."""
 
 
 class RequestError(EngineError):
-    """A request that cannot be served as it stands; another may well be."""
+    """A request that cannot be served; other requests can."""
 
 
 class ContextLengthError(RequestError):
@@ -47,12 +47,12 @@ class ContextLengthError(RequestError):
 
 
 class EngineDeadError(EngineError):
-    """The engine thread has died; every request in flight gets this, and so does any new one."""
+    """The engine thread has died; raised for every request in flight and every new one."""
 
 
 class GenerationError(EngineError):
-    """One request failed, the others go on, for instance because its logits were not finite."""
+    """One request failed, for example because its logits were not finite; others continue."""
 
 
 class ConstraintError(GenerationError):
-    """What a request is held to leaves no token, or takes more than it may; one line says why."""
+    """A constraint allows no token or exceeds a limit; the message is one line."""

@@ -1,4 +1,4 @@
-"""From settings to an engine that can step: weights, cache, recorded network, scheduler."""
+"""Loads an engine from settings: weights, cache, recorded network, scheduler."""
 
 import logging
 import tempfile
@@ -9,12 +9,12 @@ from typing import Final
 from sterna.engine.config import EngineConfig
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
-from sterna.engine.energy.build import build_meter
+from sterna.engine.energy.meter import EnergyMeter
 from sterna.engine.energy.metered_runner import MeteredRunner
 from sterna.engine.energy.operations import OperationCosts, OperationCounter
 from sterna.engine.errors import ConfigError
 from sterna.engine.execution.model_runner import ModelRunner
-from sterna.engine.facts import Footprint, ModelInfo
+from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, KVDtype, Program, kv_head_bytes
 from sterna.engine.machine.cpus import choose_num_threads
 from sterna.engine.machine.memory import (
@@ -27,8 +27,9 @@ from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import family_of
 from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.model.load import load_weights
-from sterna.engine.model.packing import Progress
 from sterna.engine.model.weights import ModelWeights
+from sterna.engine.model_info import ModelInfo
+from sterna.engine.progress import Progress
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import MAX_SCORED_ROWS, Scheduler
 
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedEngine:
-    """What loading makes: the core to step, and the parts that it stands on."""
+    """The result of loading: the core and its parts."""
 
     core: EngineCore
     model: ModelInfo
@@ -48,8 +49,10 @@ class LoadedEngine:
     energy: EnergyAccounting
 
 
-def load_engine(config: EngineConfig, progress: Progress | None = None) -> LoadedEngine:
-    """Load the checkpoint and assemble the engine around it.
+def load_engine(
+    config: EngineConfig, meter: EnergyMeter, progress: Progress | None = None
+) -> LoadedEngine:
+    """Load the checkpoint and assemble the engine around it; the meter is told of its steps.
 
     Raises CheckpointError, ConfigError.
     """
@@ -74,7 +77,7 @@ def load_engine(config: EngineConfig, progress: Progress | None = None) -> Loade
         config.max_chunk_tokens,
         max_levels=config.max_priority_levels,
     )
-    meter, counter = build_meter(config), OperationCounter(_costs(weights))
+    counter = OperationCounter(_costs(weights))
     core = EngineCore(
         scheduler,
         MeteredRunner(ModelRunner(program), meter.ledger, counter),
@@ -140,8 +143,8 @@ def _build_program(
         )
     except MemoryError:  # a share of free memory fits: this was asked for
         raise ConfigError(
-            f"kv_cache_tokens: no memory for a cache of {num_blocks * CACHE_TOKENS} tokens, "
-            "ask for fewer"
+            f"not enough memory for a cache of {num_blocks * CACHE_TOKENS} tokens: "
+            "lower kv_cache_tokens"
         ) from None
     family_of(weights.config).record(program, weights, config.head)
     return program
@@ -172,23 +175,23 @@ def _costs(weights: ModelWeights) -> OperationCosts:
 
 def _warn_of_size(cache_bytes: int, free_bytes: int) -> None:
     logger.warning(
-        "the cache may grow to %.1f MB, but %.1f MB are free: ask for fewer kv_cache_tokens",
+        "the cache may grow to %.1f MB, but only %.1f MB are free: lower kv_cache_tokens",
         cache_bytes / 1e6,
         max(0, free_bytes) / 1e6,
     )
 
 
 def _log(core: EngineCore, model: ModelInfo) -> None:
-    stats = core.stats()
+    stats, footprint = core.stats(), core.footprint
     logger.info(
         "loaded %.1f M parameters in %.1f MB; cache of %d tokens, %.1f MB; context of %d tokens; "
         "%s kernels (%s), %d threads",
         model.num_parameters / 1e6,
-        stats.weight_bytes / 1e6,
+        footprint.weight_bytes / 1e6,
         stats.kv_blocks_total * stats.kv_block_tokens,
-        stats.kv_cache_bytes / 1e6,
+        footprint.kv_cache_bytes / 1e6,
         model.max_context_tokens,
-        stats.backend,
-        stats.isa,
-        stats.num_threads,
+        footprint.backend,
+        footprint.isa,
+        footprint.num_threads,
     )

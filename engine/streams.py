@@ -1,4 +1,4 @@
-"""Where tokens wait for their readers: one queue for each unfinished request."""
+"""Queues of tokens for their readers, one per unfinished request."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,31 +11,30 @@ Stream = asyncio.Queue[TokenOutput | EngineError]
 
 
 class Streams:
-    """The streams that are open, by request id. Only the event loop may touch them.
+    """Open streams by request id. Only the event loop may use them.
 
-    A reader that is slow holds up nobody. Its stream keeps what it has not read, which is at most
-    max_tokens small records.
+    A slow reader delays nobody: its stream keeps unread tokens, at most max_tokens small records.
     """
 
     def __init__(self) -> None:
         self._open: dict[str, Stream] = {}
 
     def open(self, request_id: str) -> Stream:
-        """Open the stream of a new request. Raises RequestError if there is one of that id."""
+        """Open the stream of a new request. Raises RequestError if the id is in use."""
         if request_id in self._open:
             raise RequestError(f"request id {request_id!r} is in use")
         stream = self._open[request_id] = Stream()
         return stream
 
     def close(self, request_id: str, stream: Stream) -> bool:
-        """Forget a stream that nobody reads any more; False if it had come to its end."""
+        """Remove a stream that is no longer read. Returns False if it had ended."""
         is_open = self._open.get(request_id) is stream
         if is_open:
             del self._open[request_id]
         return is_open
 
     def dispatch(self, outputs: Sequence[TokenOutput | RequestFailed]) -> None:
-        """Hand out the outputs of a step; those of forgotten streams are dropped."""
+        """Put the outputs of a step into their streams; drop those of removed streams."""
         for output in outputs:
             if (stream := self._open.get(output.request_id)) is None:
                 continue

@@ -1,6 +1,7 @@
 """The command ``sterna``. Run ``sterna --help``, or ``python -m sterna --help``.
 
-Parses arguments and reports errors; the work is in ``server/commands``.
+Parses arguments and reports errors; the work is in ``server/commands``. Only the called command is
+imported, because libraries take a second to load.
 """
 
 import sys
@@ -8,15 +9,21 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from sterna.engine import CheckpointError, ConfigError
-from sterna.server.commands import bench, serve, synth
-from sterna.server.commands.parser import CommandParser
-from sterna.server.settings import with_options
+from sterna.server.commands.parser import CommandParser, add_commands
+
+COMMANDS = {
+    "serve": "serve a model over the OpenAI API",
+    "synth": "write a random checkpoint, for benchmarks",
+    "bench": "measure this machine, and Sterna on it",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand. Returns the exit code: 2 for what the user can mend."""
+    """Run one subcommand. Returns the exit code: 2 for mistakes of the user."""
     parsed = _parser().parse_args(arguments)
+    from sterna.engine import CheckpointError, ConfigError  # noqa: PLC0415 (not to show a help)
+    from sterna.server.settings import with_options  # noqa: PLC0415 (the same)
+
     try:
         code: int = parsed.run(parsed)
     except (CheckpointError, ConfigError) as error:
@@ -31,15 +38,7 @@ def _parser() -> ArgumentParser:
     parser = CommandParser("sterna", description="Serve 1.58-bit language models.")
     parser.add_argument("--version", action="version", version=f"sterna {version('sterna')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    serving = commands.add_parser("serve", help="serve a model over the OpenAI API")
-    serve.add_arguments(serving)
-    serving.set_defaults(run=serve.run)
-    synthesizing = commands.add_parser("synth", help="write a random checkpoint, for benchmarks")
-    synth.add_arguments(synthesizing)
-    synthesizing.set_defaults(run=synth.run)
-    benchmarking = commands.add_parser("bench", help="measure this machine, and Sterna on it")
-    bench.add_arguments(benchmarking)
-    benchmarking.set_defaults(run=bench.run)
+    add_commands(commands, COMMANDS)
     return parser
 
 

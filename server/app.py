@@ -1,4 +1,4 @@
-"""The app, put together: engine and settings in, ASGI out. Holds no logic of its own."""
+"""Creates the ASGI app from the settings and a served model; has no logic of its own."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ NOUNS = (chat_completions, completions, messages, models, health, page, tokenize
 
 
 def create_app(settings: Settings, model: ServedModel) -> FastAPI:
-    """An app that serves one model, and runs it while it is up."""
+    """Return an app that serves one model, and runs it while the app is up."""
     services = _services(settings, model)
     app = DocumentedApp(
         title="Sterna",
@@ -64,7 +64,7 @@ def _paths(routers: Sequence[APIRouter]) -> list[str]:
 
 
 def _add_middleware(app: FastAPI, services: Services, keys: Sequence[str]) -> None:
-    """What is added last is outermost: it sees a request first, and what the others answered."""
+    """Add middleware. The last one added is outermost: it sees requests first, answers last."""
     settings = services.settings
     app.add_middleware(HeadAsGet)
     app.add_middleware(

@@ -1,4 +1,4 @@
-"""The part of the settings that is about computing, as the engine wants it."""
+"""The engine's part of the settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every exception -> what a client gets: status, headers, and a body in the dialect of its path."""
+"""Converts exceptions to answers: status, headers, and a body in the dialect of the path."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ UNREADABLE = "There was an error parsing the body"  # FastAPI, of any error but 
 
 
 def as_api_error(error: Exception) -> ApiError:
-    """Find the answer to an exception; what is not known becomes a 500 that tells no details."""
+    """Convert an exception; an unknown one becomes a 500 without details."""
     match error:
         case ApiError():
             return error
@@ -48,18 +48,21 @@ def as_api_error(error: Exception) -> ApiError:
         case EngineError():
             return _of_engine(error)
         case _:
-            return ApiError("The server failed to answer this request.", code="internal_error")
+            return ApiError(
+                "The server could not answer this request; its log has the details.",
+                code="internal_error",
+            )
 
 
 def render(error: ApiError, scope: Scope) -> Response:
-    """The error as a response to the request of this scope, in the dialect of its path."""
+    """Return the error as a response, in the dialect of the request's path."""
     request_id = scope.get("state", {}).get("request_id")
     body = dialect_of(scope["path"]).error_body(error, request_id)
     return Response(body, error.status, error.headers, media_type="application/json")
 
 
 async def handle(request: Request, error: Exception) -> Response:
-    """Exception handler of the app, for all the types of ``install``."""
+    """Handle an exception of the types in ``install``."""
     answer = as_api_error(error)
     if answer.status >= 500:
         _log.warning("%d: %s", answer.status, answer.message)
@@ -69,16 +72,16 @@ async def handle(request: Request, error: Exception) -> Response:
 
 
 def nowhere(request: Request) -> str:
-    """Say that a URL has nothing, and which one may have been meant."""
+    """Return the message for an unknown URL, with the nearest one that exists."""
     path, known = request.scope["path"], request.app.state.paths
     meant = [name for name in known if path.endswith(name) or name.endswith(path)]
     meant += get_close_matches(path[:MAX_PATH], known, 1)
     hint = f" The nearest is {meant[0]}." if meant else ""
-    return f"There is nothing at this URL.{hint}"
+    return f"No such endpoint.{hint}"
 
 
 def install(app: FastAPI) -> None:
-    """Render every error that is raised on purpose; the middleware catches the others."""
+    """Install the handler for all expected errors; the middleware catches the others."""
     for kind in (ApiError, EngineError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, handle)
 
@@ -105,7 +108,7 @@ def _of_validation(error: RequestValidationError) -> ApiError:
         return InvalidRequestError(f"The body is not valid JSON: {first['ctx']['error']}.")
     param = _json_path(first["loc"][1:])  # the first part says "body"
     if not param:
-        return InvalidRequestError("The body must be a JSON object, with its content type.")
+        return InvalidRequestError("The body must be a JSON object sent as application/json.")
     if first["type"] == "extra_forbidden":
         return InvalidRequestError(f"{param} is not supported by this server.", param=param)
     reason = first["msg"].removeprefix("Value error, ")
@@ -128,7 +131,9 @@ def _json_path(location: Sequence[str | int]) -> str:
 def _of_framework(error: HTTPException) -> ApiError:
     detail = str(error.detail)
     if detail == UNREADABLE:
-        detail = "The body is not JSON in UTF-8, or has a number of thousands of digits."
+        detail = (
+            "The body is not valid JSON in UTF-8, or contains a number with thousands of digits."
+        )
     kind = InvalidRequestError if error.status_code < 500 else ApiError
     headers = dict(error.headers or {})
     if headers.get("Allow") == "GET":

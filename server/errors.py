@@ -2,29 +2,29 @@
 
 ApiError                     status, type           raised by
 |-- InvalidRequestError      400 invalid_request    schemas, tokenizer, routes
-|   `-- ConstraintFailedError    the form can't be kept to after all   generation
+|   `-- ConstraintFailedError    the form allows nothing, too complex  generation
 |-- ModelNotFoundError       404 invalid_request    dependencies
-|-- UnauthorizedError        401 authentication     auth: no API key, or none of ours
+|-- UnauthorizedError        401 authentication     auth: the API key is missing or wrong
 |-- BusyError                429 rate_limit         admission: the queue is full, see Retry-After
 |-- TimedOutError            408 timeout            generation: over --request-timeout
 |-- ReceiveTimeoutError      408 timeout            over --receive-timeout-seconds
-|-- HostNotAllowedError      403 permission         hosts: a name that this server doesn't go by
+|-- HostNotAllowedError      403 permission         hosts: a name that is not allowed
 `-- UnavailableError         503 server_error       health: stopping, stalled, engine dead
 
-Not of the tree, but answered alike, so that every body has the shape of its API: of the engine,
-RequestError and ConstraintError 400, EngineDeadError 503, any other EngineError 500; a body that
-fits no schema 400; 404, 405, 413 and 431 of the framework and of limits; all else 500.
+Other errors get answers of the same form. From the engine: RequestError and ConstraintError 400,
+EngineDeadError 503, any other EngineError 500. An invalid body: 400. From the framework and the
+limits: 404, 405, 413 and 431. Everything else: 500.
 """
 
 from collections.abc import Mapping, Sequence
 
-NO_RETRY = {"x-should-retry": "false"}  # the openai client would repeat what cannot succeed
-MAX_SHOWN = 60  # characters of a client's own that a message quotes
-MAX_MESSAGE, MAX_PARAM = 500, 200  # whatever it was made of
+NO_RETRY = {"x-should-retry": "false"}  # the openai client would retry in vain
+MAX_SHOWN = 60  # characters of a client's text that a message quotes
+MAX_MESSAGE, MAX_PARAM = 500, 200  # characters
 
 
 class ApiError(Exception):
-    """An answer that is an error: status and the four fields of OpenAI's error object."""
+    """An error answer: its status and the four fields of OpenAI's error object."""
 
     status = 500
     type = "server_error"
@@ -54,9 +54,9 @@ class InvalidRequestError(ApiError):
 
 
 class ConstraintFailedError(InvalidRequestError):
-    """The form of an answer turned out, on the way, to allow nothing or to be too complex.
+    """The form of an answer allowed no token, or became too complex during generation.
 
-    param: the field that asked for the form, if one did.
+    param: the field of the request that set the form, if any.
     """
 
     def __init__(self, reason: str, param: str | None = None) -> None:
@@ -75,21 +75,21 @@ class ModelNotFoundError(InvalidRequestError):
 
 
 class UnauthorizedError(ApiError):
-    """The request has no API key, or none of ours; which of both is nobody's business."""
+    """The request has no valid API key. The answer does not say whether it is missing or wrong."""
 
     status = 401
     type = "authentication_error"
 
     def __init__(self) -> None:
         super().__init__(
-            "A valid API key is needed: send it as Authorization: Bearer KEY.",
+            "A valid API key is required: send it as Authorization: Bearer KEY.",
             code="invalid_api_key",
             headers={"www-authenticate": "Bearer"},
         )
 
 
 class BusyError(ApiError):
-    """The queue is full. status: 429, or 503 for load balancers that know no other."""
+    """The queue is full. status: 429, or 503 for load balancers that need it."""
 
     type = "rate_limit_error"
 
@@ -99,46 +99,46 @@ class BusyError(ApiError):
 
 
 class TimedOutError(ApiError):
-    """The request took too long. A 4xx, and no retry: the same work would take as long again."""
+    """The request took too long. It is a 4xx, because a retry would take as long again."""
 
     status = 408
     type = "timeout_error"
 
     def __init__(self, seconds: float) -> None:
-        message = f"The request was not done within {seconds:g} seconds."
+        message = f"The request did not finish within {seconds:g} seconds."
         super().__init__(message, code="request_timeout", headers=NO_RETRY)
 
 
 class ReceiveTimeoutError(ApiError):
-    """The request took too long to arrive. The rest of it is not read, so it may be sent again."""
+    """The request took too long to arrive; it may be retried."""
 
     status = 408
     type = "timeout_error"
 
     def __init__(self, seconds: float) -> None:
-        message = f"The request had not arrived within {seconds:g} seconds."
+        message = f"The request did not arrive within {seconds:g} seconds."
         super().__init__(message, code="receive_timeout", headers={"connection": "close"})
 
 
 class HostNotAllowedError(ApiError):
-    """The Host header has a name that this server doesn't go by."""
+    """The Host header has a name that this server does not answer to."""
 
     status = 403
     type = "permission_error"
 
     def __init__(self, host: str) -> None:
-        message = f"The host {shown(host)} is not served here: name it in --allowed-hosts."
+        message = f"The host {shown(host)} is not allowed. Add it to --allowed-hosts."
         super().__init__(message, code="host_not_allowed", headers=NO_RETRY)
 
 
 class UnavailableError(ApiError):
-    """The server cannot serve anyone now."""
+    """The server cannot serve requests now."""
 
     status = 503
 
 
 def shown(text: str) -> str:
-    """A text of the client's own as a message quotes it: on one line, and not much of it."""
+    """Return a client's text as a message quotes it: on one line, and cut."""
     return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
 
 

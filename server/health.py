@@ -1,11 +1,11 @@
-"""Is this server fit for work? One answer for the health routes and for the front door."""
+"""Health of the server, for the health routes and for admission."""
 
 from sterna.engine import AsyncEngine
 from sterna.server.errors import NO_RETRY, UnavailableError
 
 
 class Health:
-    """Judges the engine. ``stopping`` is set when the process was asked to end."""
+    """Checks the engine. ``stopping`` is set when the process is asked to stop."""
 
     def __init__(self, engine: AsyncEngine, stall_seconds: float) -> None:
         self.stopping = False
@@ -13,13 +13,13 @@ class Health:
         self._stall_seconds = stall_seconds
 
     def check_live(self) -> None:
-        """Raise UnavailableError when a step hangs, which only a restart ends.
+        """Raise UnavailableError if a step hangs, so that the process is restarted.
 
-        An idle engine never hangs; with a dead one, the process ends by itself.
+        An idle engine does not count as hanging; if it has died, the process exits by itself.
         """
         stalled = self._engine.seconds_since_progress
         if stalled > self._stall_seconds:
-            message = f"The engine has finished no step for {stalled:.0f} seconds."
+            message = f"The engine has not finished a step for {stalled:.0f} seconds."
             raise UnavailableError(message, code="engine_stalled")
 
     def check_ready(self) -> None:
@@ -32,9 +32,9 @@ class Health:
 
 
 def stopping_error() -> UnavailableError:
-    """What a request gets that comes, or is still open, when the server ends.
+    """Return the error of requests that arrive or are still open when the server stops.
 
-    The connection is closed, so that the client's next one leads it to another server.
+    The connection is closed, so that the client connects to another server.
     """
     headers = {"connection": "close"}
     return UnavailableError("The server is stopping.", code="stopping", headers=headers)

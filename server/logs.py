@@ -1,6 +1,6 @@
-"""Log lines: one record a line, as text or as JSON, on standard error.
+"""Log lines on standard error: one record per line, as text or as JSON.
 
-A record carries its facts as ``extra={"fields": {...}}``, so that both forms show the same.
+A record has its data in ``extra={"fields": {...}}``, so that both formats show the same.
 """
 
 import json
@@ -14,7 +14,7 @@ class TextFormatter(logging.Formatter):
     """``2026-11-24T07:00:00.123Z INFO server: message key=value``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record as a line; a traceback follows on further lines."""
+        """Return a record as a line, followed by the traceback."""
         fields = "".join(f" {key}={_shown(value)}" for key, value in _fields(record).items())
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
         head = f"{_timestamp(record)} {record.levelname} {record.name}: {record.getMessage()}"
@@ -22,10 +22,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, also with a traceback."""
+    """One JSON object per line, including the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record as a JSON object."""
+        """Return a record as a JSON object."""
         line = {
             "time": _timestamp(record),
             "level": record.levelname.lower(),
@@ -51,7 +51,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _shown(value: object) -> str:
-    """As it is if that is one word, else quoted: a path may hold any character."""
+    """Return the value, quoted unless it is one word: a path may contain any character."""
     text = str(value)
     return text if re.fullmatch(r"[!#-~]+", text) else json.dumps(text)
 

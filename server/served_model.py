@@ -1,11 +1,11 @@
-"""One model with all that serves it."""
+"""One model with everything needed to serve it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import time
 from typing import Self
 
-from sterna.engine import AsyncEngine, CheckpointError
+from sterna.engine import AsyncEngine, CheckpointError, Progress
 from sterna.server.answers.logprobs import LogprobWriter
 from sterna.server.constraints.compiler import CompileLimits, ConstraintCompiler
 from sterna.server.engine_config import engine_config
@@ -18,7 +18,7 @@ from sterna.server.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The engine, and what makes token ids of requests and answers of token ids."""
+    """The engine, and the parts that convert requests to token ids and back."""
 
     names: tuple[str, ...]  # by which clients ask for it, its own first
     engine: AsyncEngine
@@ -29,7 +29,7 @@ class ServedModel:
     loaded_at: int  # Unix time, seconds
 
     @classmethod
-    def load(cls, settings: Settings, progress: Callable[[str, int, int], None]) -> Self:
+    def load(cls, settings: Settings, progress: Progress) -> Self:
         """Load the model of settings that ``checkpoint.resolve`` returned; blocks.
 
         Raises CheckpointError, ConfigError.
@@ -67,9 +67,8 @@ class ServedModel:
         )
 
     def start(self) -> None:
-        """Start its threads; in the event loop that will serve it."""
+        """Start its thread; in the event loop that will serve it."""
         self.engine.start()
-        self.constraints.start()
 
     async def stop(self) -> None:
         """End them. Requests that are still open get EngineDeadError."""
@@ -78,10 +77,10 @@ class ServedModel:
 
 
 def _check_vocabulary(text: CheckpointText, tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise CheckpointError if the tokenizer has tokens that the model does not know."""
+    """Raise CheckpointError if the tokenizer has tokens outside the model's vocabulary."""
     last = tokenizer.vocabulary.num_ids - 1
     if last >= vocab_size:
         raise CheckpointError(
-            f"{text.place_of('tokenizer')}: has token id {last}, "
+            f"{text.place_of('tokenizer')}: contains token id {last}, "
             f"but the model's vocabulary ends at {vocab_size - 1}"
         )

@@ -1,15 +1,16 @@
 """Every setting of the server: its name, unit, default, and environment variable.
 
 The only file of this package that reads the environment. A field ``max_body_bytes`` is the option
-``--max-body-bytes`` of ``sterna serve`` and the variable ``STERNA_MAX_BODY_BYTES``; an option
-wins over a variable, a variable over the default. ``STERNA_ISA`` belongs to ``engine/kernels``.
+``--max-body-bytes`` of ``sterna serve`` and the variable ``STERNA_MAX_BODY_BYTES``. An option
+overrides a variable, which overrides the default. ``STERNA_ISA`` belongs to ``engine/kernels``.
 """
 
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -43,12 +44,12 @@ def _as_prefix(value: str) -> str:
 
 
 def _split_keys(value: object) -> object:
-    """Never to no keys: a server that was told of one must not answer everybody."""
+    """Split keys at commas. An empty key is an error: it must not open the server to everyone."""
     if not isinstance(value, str):
         return value
     keys = tuple(key.strip() for key in value.split(","))
     if not all(re.fullmatch(r"[!-~]+", key) for key in keys):
-        raise ValueError("must be keys of ASCII letters, digits and signs, with commas between")
+        raise ValueError("must be comma-separated keys of ASCII letters, digits and punctuation")
     return keys
 
 
@@ -56,139 +57,177 @@ def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-PREFIX = r"(/[\w.~-]+)*"  # of paths; the page shows it, so there is nothing in it to escape
+PREFIX = r"(/[\w.~-]+)*"  # of paths; the page shows it, so nothing in it may need escaping
+
+
+@dataclass(frozen=True)
+class Metavar:
+    """Placeholder of an option's value in the help, where the field's name does not end in it."""
+
+    text: str
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_names)]
 Keys = Annotated[tuple[SecretStr, ...], BeforeValidator(_split_keys)]
 
 
 class Settings(BaseModel):
-    """What ``sterna serve`` can be told. Frozen; ``None`` means that something else decides."""
+    """Configuration of ``sterna serve``. A setting that is ``None`` is decided elsewhere."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str | None = Field(None, description="checkpoint folder or hub id; none: the built-in")
+    model: str | None = Field(
+        None, description="checkpoint folder or Hugging Face id; if unset, the built-in model"
+    )
     served_model_name: Names = Field(
-        (), description="names that clients may use, with commas between; none: the model's own"
+        (), description="comma-separated model names for clients; if unset, the model's own"
     )
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0: any free one")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
     tls_cert_file: Path | None = Field(
-        None, description="certificate chain, PEM, to serve HTTPS with; none: HTTP"
+        None, description="TLS certificate chain (PEM) for HTTPS; if unset, plain HTTP"
     )
     tls_key_file: Path | None = Field(
-        None, description="private key of the certificate, PEM, without a password"
+        None, description="private key of the certificate (PEM), without a password"
     )
     api_key: Keys = Field(
-        (), description="keys, with commas between, of which a request needs one; none: no key"
+        (),
+        description="comma-separated API keys; each request must carry one; if unset, no keys",
     )
     api_key_file: Path | None = Field(
-        None, description="file of further keys, one a line; read once, at start"
+        None, description="file of further API keys, one per line, read once at startup"
     )
-    metrics_public: bool = Field(False, description="/metrics needs no key: true or false")
+    metrics_public: bool = Field(False, description="whether /metrics is served without an API key")
     allowed_hosts: Names = Field(
         (),
-        description="names, with commas between, under which this server may be asked; * means "
-        "all; none: all, but only those of loopback where it listens on no other address",
+        description="comma-separated host names to answer to, * for all; if unset, all, but on a "
+        "loopback address only loopback names",
     )
-    root_path: Annotated[str, AfterValidator(_as_prefix)] = Field(
-        "", description="path under which a proxy serves this, such as /sterna; none: the root"
+    root_path: Annotated[str, AfterValidator(_as_prefix), Metavar("PATH")] = Field(
+        "", description="path prefix under which a proxy serves this server, such as /sterna"
     )
     allowed_origins: Names = Field(
-        (), description="web origins, with commas between, that may call (CORS); * means all"
+        (), description="comma-separated web origins allowed by CORS; * allows all"
     )
     max_body_bytes: int = Field(4 << 20, ge=1024, description="largest request body, in bytes")
     receive_timeout_seconds: float = Field(
-        60.0, gt=0, description="how long a request may take to arrive, its body included"
+        60.0, gt=0, description="seconds that a request may take to arrive, body included"
     )
-    ping_seconds: float = Field(15.0, gt=0, description="pause in a stream before a comment line")
+    ping_seconds: float = Field(
+        15.0, gt=0, description="seconds without output after which a stream sends a keep-alive"
+    )
     send_timeout_seconds: float = Field(
-        60.0, gt=0, description="how long a client may leave a stream unread before it is dropped"
+        60.0,
+        gt=0,
+        description="seconds before a client that does not read its stream is disconnected",
     )
-    request_timeout: float | None = Field(
-        None, gt=0, description="seconds, with the queue, after which a request fails; none: never"
+    request_timeout: Annotated[float | None, Metavar("SECONDS")] = Field(
+        None,
+        gt=0,
+        description="seconds before a request fails, queueing included; if unset, no limit",
     )
-    shutdown_seconds: int = Field(30, ge=0, description="time for open requests after SIGTERM")
+    shutdown_seconds: int = Field(
+        30, ge=0, description="seconds that open requests get to finish after SIGTERM"
+    )
     stall_seconds: float = Field(
-        60.0, gt=0, description="a step of the engine that takes longer makes the server unhealthy"
+        60.0,
+        gt=0,
+        description="seconds without progress before the server reports itself unhealthy",
     )
 
-    threads: int | None = Field(None, ge=1, description="compute threads; none: physical cores")
+    threads: int | None = Field(
+        None, ge=1, description="compute threads; if unset, one per physical core"
+    )
     kv_cache_tokens: int | None = Field(
-        None, ge=1, description="tokens that the cache holds; none: a share of free memory"
+        None,
+        ge=1,
+        description="tokens that the KV cache holds; if unset, a share of free memory",
     )
     kv_dtype: Literal["float16", "float32", "int8"] = Field(
-        "float16", description="type of the keys and values in the cache: float16, float32 or int8"
+        "float16", description="type of the keys and values in the cache"
     )
     head: Literal["int8", "bf16"] = Field(
-        "int8", description="output head: int8 gives the same greedy tokens, from half the bytes"
+        "int8",
+        description="type of the output head; int8 reads half the bytes, same greedy tokens",
     )
     max_constraint_bytes: int = Field(
-        64 << 10, ge=1024, le=1 << 20, description="largest schema of an answer, in bytes"
+        64 << 10,
+        ge=1024,
+        le=1 << 20,
+        description="largest JSON schema, regex or grammar of an answer, in bytes",
     )
     constraint_seconds: float = Field(
-        10.0, gt=0, description="time to compile the schema, regex or grammar of an answer"
+        10.0, gt=0, description="seconds allowed to compile a JSON schema, regex or grammar"
     )
-    max_batch_tokens: int = Field(256, ge=1, description="tokens computed in one step")
+    max_batch_tokens: int = Field(256, ge=1, description="most tokens computed in one step")
     max_chunk_tokens: int = Field(
-        32, ge=1, description="prompt tokens in a step that also continues streams"
+        32,
+        ge=1,
+        description="most prompt tokens in a step that also decodes other requests",
     )
-    max_batch_requests: int = Field(64, ge=1, description="sequences that run at once")
+    max_batch_requests: int = Field(64, ge=1, description="most sequences that run at once")
     max_waiting_requests: int = Field(
-        256, ge=0, description="sequences that may wait beyond those; more are refused with 429"
+        256,
+        ge=0,
+        description="most sequences that may wait to run; further requests are refused with 429",
     )
     max_priority_levels: int = Field(
         5,
         ge=0,
-        description="levels, of 2 s each, that a request may ask to go before or after others",
+        description="levels of priority that count, 2 s of waiting each; 0 ignores priorities",
     )
     max_queued_bytes: int = Field(
-        8 << 20, ge=1024, description="request bodies held at once, in bytes; 429 beyond"
+        8 << 20,
+        ge=1024,
+        description="most bytes of request bodies held at once; 429 beyond",
     )
     overload_status: Annotated[Literal[429, 503], BeforeValidator(_as_number)] = Field(
-        429, description="status of a refusal because the queue is full: 429 or 503"
+        429, description="HTTP status of a request that is refused because the queue is full"
     )
     max_context_tokens: int | None = Field(
-        None, ge=1, description="prompt + output of one sequence; none: the model's"
+        None,
+        ge=1,
+        description="most tokens of one sequence, prompt and output; if unset, the model's limit",
     )
     backend: Literal["native", "reference"] = Field(
-        "native", description="who computes: native, or reference (slow, states what is meant)"
+        "native", description="compute backend: native, or reference (slow, for checking)"
     )
     device: str = Field(
         "cpu",
-        description="device of the reference backend, as torch names it: cpu, cuda or cuda:1",
+        description="PyTorch device of the reference backend, such as cpu, cuda or cuda:1",
     )
     cache_dir: Path = Field(
         default_factory=_default_cache_dir,
-        description="folder of packed weights; none: $XDG_CACHE_HOME/sterna",
+        description="folder for packed weights; if unset, sterna in $XDG_CACHE_HOME or ~/.cache",
     )
 
     powercap_dir: Path = Field(
-        Path("/sys/class/powercap"), description="folder of the processor's energy counters"
+        Path("/sys/class/powercap"), description="folder of the processor's energy counters (RAPL)"
     )
-    zeusd: str = Field(
+    zeusd: Annotated[str, Metavar("ADDRESS")] = Field(
         "/run/zeusd/zeusd.sock",
-        description="where the Zeus daemon listens, which may read them: a socket, or host:port",
+        description="Zeus daemon to ask if the counters are not readable: socket path or host:port",
     )
     energy_period_seconds: float = Field(
-        1.0, gt=0, le=60, description="pause between two readings of the energy counters"
+        1.0, gt=0, le=60, description="seconds between two readings of the energy counters"
     )
     tdp_watts: float | None = Field(
-        None, gt=0, description="design power of all processors: estimates what can't be measured"
+        None,
+        gt=0,
+        description="design power of all processors; used to estimate unmeasured energy",
     )
     idle_watts: float = Field(
-        0.0, ge=0, description="what the processors take at rest, for that estimate"
+        0.0, ge=0, description="idle power of all processors, in watts; used for the same estimate"
     )
     energy_node: Literal["45nm", "7nm"] = Field(
-        "7nm", description="whose silicon the modelled arithmetic energy is of: 45nm or 7nm"
+        "7nm", description="silicon process assumed by the arithmetic energy model"
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least serious message to log: debug, info, warning or error"
+        "info", description="lowest level of messages to log"
     )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="form of a log line: text or json"
-    )
+    log_format: Literal["text", "json"] = Field("text", description="format of log lines")
 
     @classmethod
     def load(
@@ -212,17 +251,34 @@ class Settings(BaseModel):
 
 
 def option(field: str) -> str:
-    """Name of the command-line option of a field."""
+    """Return the command-line option of a field."""
     return "--" + field.replace("_", "-")
 
 
+def metavar(field: str) -> str:
+    """Return the placeholder of an option's value: its choices, or a unit such as BYTES."""
+    info = Settings.model_fields[field]
+    for item in info.metadata:
+        if isinstance(item, Metavar):
+            return item.text
+    if info.annotation is bool:
+        return "{true,false}"
+    if get_origin(info.annotation) is Literal:
+        return f"{{{','.join(map(str, get_args(info.annotation)))}}}"
+    word = field.rpartition("_")[2].upper()
+    if get_origin(info.annotation) is tuple:
+        word = word.removesuffix("S")
+        return f"{word}[,{word}...]"
+    return word
+
+
 def with_options(message: str) -> str:
-    """A message of the engine in which its settings have the names of the options."""
+    """Replace the engine's names of settings in a message by those of the options."""
     options = {name: option(name) for name in Settings.model_fields if "_" in name}  # no plain word
     options["num_threads"] = option("threads")
     return re.sub(r"\w+", lambda word: options.get(word[0], word[0]), message)
 
 
 def variable(field: str) -> str:
-    """Name of the environment variable of a field."""
+    """Return the environment variable of a field."""
     return "STERNA_" + field.upper()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from sterna.server.settings import Settings, option, variable
+from sterna.server.settings import Settings, metavar, option, variable
 
 ROOT = Path(__file__).parents[1]
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
@@ -16,16 +16,16 @@ MONITORING = (ROOT / "docs/monitoring.md").read_text()
 
 
 def row(name: str) -> str:
-    """One setting's line in the table."""
+    """Return the row of one setting."""
     field = Settings.model_fields[name]
     has_none = field.default_factory or field.default in (None, ())
     default = "" if has_none else str(field.default).lower()
-    shown = "MODEL" if name == "model" else option(name)
+    shown = "MODEL" if name == "model" else f"{option(name)} {metavar(name)}"
     return f"| `{shown}` | `{variable(name)}` | {default} | {field.description} |"
 
 
 def test_every_setting_is_listed_as_it_is_and_no_other() -> None:
-    listed = re.findall(r"^\| `(?:MODEL|--[\w-]+)` \|.*\|$", OPERATIONS, re.MULTILINE)
+    listed = re.findall(r"^\| `(?:MODEL|--[^`]+)` \|.*\|$", OPERATIONS, re.MULTILINE)
     true = [row(name) for name in Settings.model_fields]
     message = "\n".join(["docs/operations.md, table of settings, must be:", *true])
     assert listed == true, message

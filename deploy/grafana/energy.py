@@ -21,12 +21,12 @@ def modelled(precision: str, part: str = "") -> str:
 
 
 SOURCES = Row(
-    "What is measured",
+    "Sources",
     [
         Panel(
-            "Sources of energy figures",
-            "What each server reads, and where it reads nothing, why. scope host: the whole "
-            "machine or package, neighbours included; process: this server alone.",
+            "Energy sources",
+            "What each server reads, or why it cannot. Scope host: the whole machine or package, "
+            "including other programs; process: this server alone.",
             [Query(f"sterna:energy_source_info{{{OURS}}}", "")],
             kind="table", width=24, height=5,
         ),
@@ -37,18 +37,19 @@ NOW = Row(
     "Now (source: $source)",
     [
         Panel(
-            "Power ($source)", "Over all domains of this source.",
+            "Power ($source)", "Sum over all domains of this source.",
             [Query(f"sum(sterna:power_watts{{{SOURCED}}})", "")],
             "watt", "stat", width=8, height=4, decimals=1,
         ),
         Panel(
             "Joules per output token ($source)",
-            "All energy of this source, idle included, over the tokens generated meanwhile.",
+            "All energy of this source, including idle energy, divided by the tokens generated "
+            "meanwhile.",
             [Query(f"{JOULES} / {OUTPUT}", "")], "joule", "stat", width=8, height=4, decimals=2,
         ),
         Panel(
-            "Joules per token in or out ($source)",
-            "The same over prompt and output tokens.",
+            "Joules per input or output token ($source)",
+            "The same, divided by prompt and output tokens.",
             [Query(f"{JOULES} / {EITHER}", "")], "joule", "stat", width=8, height=4, decimals=2,
         ),
     ],
@@ -59,26 +60,26 @@ MEASURED = Row(
     [
         Panel(
             "Power by domain ($source)",
-            "package: CPU sockets. dram: memory, where it is counted apart. gpu: boards. host: "
-            "the machine. A source estimate is a model of load, not a measurement.",
+            "package: CPU sockets. dram: memory, if counted separately. gpu: graphics cards. "
+            "host: the machine. The source estimate is a model of the load, not a measurement.",
             [Query(f"sum by (domain, source) (sterna:power_watts{{{SOURCED}}})",
                    "{{domain}}, {{source}}")],
             "watt",
         ),
         Panel(
             "Joules per token ($source)",
-            "Energy over tokens in the same time. Without load, idle energy has few tokens to go "
-            "to, and the figure grows.",
+            "Energy divided by tokens in the same time. With little load, idle energy is shared "
+            "by few tokens, and the value rises.",
             [
                 Query(f"{JOULES} / {OUTPUT}", "per output token"),
-                Query(f"{JOULES} / {EITHER}", "per token in or out"),
+                Query(f"{JOULES} / {EITHER}", "per input or output token"),
             ],
             "joule",
         ),
         Panel(
-            "Idle against active ($source)",
-            "Idle: while there was no work. Active: while there was, also what the machine would "
-            "have taken at rest.",
+            "Idle and active ($source)",
+            "Idle: while there was no work. Active: while there was, including the idle power of "
+            "that time.",
             [Query(IDLE, "idle"), Query(f"clamp_min({JOULES} - {IDLE}, 0)", "active")],
             "watt", stacked=True,
         ),
@@ -89,10 +90,10 @@ MODELLED = Row(
     "Modelled arithmetic (computed from counted operations, not measured)",
     [
         Panel(
-            "Modelled: arithmetic per output token, ternary against FP16",
-            "The operations that were run, times a table of picojoules (--energy-node): additions "
-            "of int8 where weights are ternary, against multiplications and additions of "
-            "float16. Memory and leakage are not in it.",
+            "Modelled: arithmetic per output token, ternary and FP16",
+            "Operations executed, times a table of picojoules (--energy-node): int8 additions "
+            "for ternary weights, float16 multiplications and additions for comparison. Memory "
+            "and leakage are not included.",
             [
                 Query(f"{modelled('ternary')} / {OUTPUT}", "ternary"),
                 Query(f"{modelled('fp16')} / {OUTPUT}", "FP16"),
@@ -100,13 +101,13 @@ MODELLED = Row(
             "joule", width=10, logarithmic=True,
         ),
         Panel(
-            "Modelled: FP16 over ternary", "How many times as much arithmetic energy.",
+            "Modelled: FP16 over ternary", "Ratio of the arithmetic energies.",
             [Query(f"{modelled('fp16')} / {modelled('ternary')}", "")],
             "suffix: x", "stat", width=5, decimals=1,
         ),
         Panel(
             "Modelled: ternary arithmetic by part",
-            "linear: the ternary matrices. head and attention are not ternary.",
+            "linear: the ternary matrices. The head and attention are not ternary.",
             [Query(
                 "sum by (part) (rate(sterna:modelled_arithmetic_joules_total"
                 f'{{{OURS}, precision="ternary"}}[$__rate_interval]))',
@@ -120,7 +121,7 @@ MODELLED = Row(
 ENERGY = Dashboard(
     "sterna-energy",
     "Sterna: energy",
-    "Measured power and joules per token, by source; apart from it, the model of arithmetic.",
+    "Measured power and joules per token by source and, separately, modelled arithmetic energy.",
     [SOURCES, NOW, MEASURED, MODELLED],
     variables=[
         ("source", "Energy source", f"label_values(sterna:energy_joules_total{{{OURS}}}, source)")

@@ -21,17 +21,17 @@ NOW = Row(
         ),
         Panel(
             "Smaller than FP16",
-            "How many times: what as many weights of two bytes each would take, over what they do.",
+            "Size of the same weights in FP16, divided by their size as served.",
             [Query(f"max({FP16}) / max({PACKED})", "")], "suffix: x", "stat", width=6, height=5,
             decimals=1,
         ),
         Panel(
-            "KV cache in use", "Of the pool's bytes; the fullest server.",
+            "KV cache in use", "Fraction of the pool's bytes, on the fullest server.",
             [Query(f"max({kind('kv_used')} / ignoring (kind) {kind('kv_pool')})", "")],
             "percentunit", "stat", width=6, height=5, warn=0.8, bad=0.95,
         ),
         Panel(
-            "Resident", "Memory of the process, with the pages of mapped files it has touched.",
+            "Resident", "Resident memory of the process, including mapped files.",
             [Query(f"max({kind('resident')})", "")], "bytes", "stat", width=6, height=5,
         ),
     ],
@@ -41,11 +41,11 @@ WEIGHTS = Row(
     "Weights",
     [
         Panel(
-            "Weights, against FP16",
-            "The output head is a part of the packed weights.",
+            "Weights compared with FP16",
+            "The output head is included in the packed weights.",
             [
                 Query(f"max({PACKED})", "packed"),
-                Query(f"max({FP16})", "FP16 would be"),
+                Query(f"max({FP16})", "in FP16"),
                 Query(f"max({kind('head')})", "output head"),
             ],
             "bytes", "bargauge", width=24, height=6,
@@ -58,8 +58,8 @@ CACHE = Row(
     [
         Panel(
             "KV cache",
-            "Pool: when it is full; the system commits its pages as they are first written. Used: "
-            "blocks that some sequence holds. Shared: of these, what two or more hold.",
+            "Pool: the size when full; pages are allocated when first written. Used: blocks held "
+            "by a sequence. Shared: blocks held by two or more.",
             [
                 Query(f"sum({kind('kv_pool')})", "pool"),
                 Query(f"sum({kind('kv_used')})", "used"),
@@ -68,7 +68,7 @@ CACHE = Row(
             "bytes", width=12, height=9,
         ),
         Panel(
-            "What the engine holds",
+            "Engine memory",
             "Stacked: packed weights, the used part of the cache, and the activations of the "
             "largest step.",
             [
@@ -85,12 +85,12 @@ PROCESS = Row(
     "Process",
     [
         Panel(
-            "Process, against its limit",
-            "limit: the least memory limit of the control groups around the process; no line, "
-            "no limit. At the limit the kernel ends the process.",
+            "Process memory and its limit",
+            "limit: the lowest memory limit of the process's control groups; without a limit "
+            "there is no line. At the limit the kernel kills the process.",
             [
                 Query(f"max({kind('resident')})", "resident"),
-                Query(f"max({kind('resident_anonymous')})", "resident, without files"),
+                Query(f"max({kind('resident_anonymous')})", "resident, anonymous"),
                 Query(f"max({kind('resident_peak')})", "peak"),
                 Query(f"min({kind('cgroup_limit')})", "limit"),
             ],
@@ -102,6 +102,6 @@ PROCESS = Row(
 MEMORY = Dashboard(
     "sterna-memory",
     "Sterna: memory",
-    "Where the bytes are, and what the same weights would take in FP16.",
+    "Memory by kind, and the size of the same weights in FP16.",
     [NOW, WEIGHTS, CACHE, PROCESS],
 )

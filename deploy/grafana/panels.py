@@ -15,15 +15,15 @@ COLUMNS: Final = 24
 BLUE, CORAL, GREEN, TEAL = "#5794F2", "#E0704F", "#73BF69", "#2CB5A9"
 YELLOW, PURPLE, GREY, RED = "#EAB839", "#B877D9", "#8E8E9A", "#F2495C"
 COLOURS: Final[Mapping[str, str]] = {  # of series, by the legend
-    "output": BLUE, "prompt": CORAL, "computed": GREY, "prompt, from the cache": GREEN,
+    "output": BLUE, "prompt": CORAL, "computed": GREY, "prompt, cached": GREEN,
     "p50": GREEN, "p90": YELLOW, "p99": CORAL,
     "running": BLUE, "waiting": CORAL,
     "stop": GREEN, "length": BLUE, "abort": YELLOW, "error": RED, "refused": PURPLE,
     "queue": CORAL, "prefill": YELLOW, "decode": BLUE,
-    "packed": BLUE, "FP16 would be": GREY, "output head": PURPLE,
+    "packed": BLUE, "in FP16": GREY, "output head": PURPLE,
     "pool": GREY, "used": TEAL, "shared": GREEN, "scratch": YELLOW,
-    "resident": BLUE, "resident, without files": PURPLE, "peak": CORAL, "limit": RED,
-    "active": BLUE, "idle": GREY, "per output token": BLUE, "per token in or out": GREEN,
+    "resident": BLUE, "resident, anonymous": PURPLE, "peak": CORAL, "limit": RED,
+    "active": BLUE, "idle": GREY, "per output token": BLUE, "per input or output token": GREEN,
     "ternary": BLUE, "FP16": GREY,
 }  # fmt: skip
 

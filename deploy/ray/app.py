@@ -28,20 +28,24 @@ class ClusterOptions(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    replicas: int = Field(1, ge=1, description="replicas at the start, and at least")
-    max_replicas: int | None = Field(None, ge=1, description="none: no more than that")
-    num_cpus: int = Field(1, ge=1, description="CPUs, and compute threads, of a replica")
-    target_requests: int = Field(
-        16, ge=1, description="requests under way at a replica; more start another"
+    replicas: int = Field(1, ge=1, description="replicas at startup, and minimum")
+    max_replicas: int | None = Field(
+        None, ge=1, description="maximum of replicas; if unset, replicas"
     )
-    downscale_seconds: float = Field(300.0, ge=0, description="how long fewer must do")
+    num_cpus: int = Field(1, ge=1, description="CPUs and compute threads of each replica")
+    target_requests: int = Field(
+        16, ge=1, description="open requests per replica; more start another"
+    )
+    downscale_seconds: float = Field(
+        300.0, ge=0, description="seconds before a spare replica is stopped"
+    )
     routing: Literal["prefix", "balanced"] = Field(
-        "prefix", description="by what a prompt begins with, or by load alone"
+        "prefix", description="route by the beginning of the prompt, or by load alone"
     )
     max_imbalance: int = Field(
-        4, ge=0, description="requests that the home of a prefix may have beyond the least busy"
+        4, ge=0, description="requests a prefix's replica may have beyond the least busy"
     )
-    fronts: int = Field(1, ge=1, description="processes that pass requests on")
+    fronts: int = Field(1, ge=1, description="number of processes that forward requests")
     metrics_folder: str | None = Field(
         None, description="where each replica writes a file for Prometheus' file_sd_configs"
     )
@@ -51,7 +55,7 @@ class ClusterOptions(BaseModel):
         if self.max_replicas is not None and self.max_replicas < self.replicas:
             raise ValueError("max_replicas must not be less than replicas")
         if ours := OF_A_SOCKET & self.settings().keys():
-            raise ValueError(f"{', '.join(sorted(ours))}: no setting of a replica")
+            raise ValueError(f"{', '.join(sorted(ours))}: not a setting of a replica")
         Settings.load(self.settings())
         return self
 

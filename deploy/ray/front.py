@@ -18,7 +18,7 @@ from sterna.server.error_answers import render
 from sterna.server.errors import ApiError, BusyError, InvalidRequestError, UnavailableError
 
 RETRY_SECONDS = 1
-METRICS_HINT = "Each replica has metrics of its own: see metrics_folder in deploy/ray/README.md."
+METRICS_HINT = "Each replica has its own metrics; see metrics_folder in deploy/ray/README.md."
 
 
 class Front:
@@ -82,6 +82,8 @@ def as_api_error(error: Exception, overload_status: int = 429) -> ApiError:
             message = "The cluster's queue is full. Try again later."
             return BusyError(message, RETRY_SECONDS, overload_status)
         case RayActorError():
-            return UnavailableError("The replica with this request has died.", code="replica_died")
+            return UnavailableError(
+                "The replica that served this request has failed.", code="replica_died"
+            )
         case _:
-            return ApiError("The replica failed to answer this request.", code="replica_failed")
+            return ApiError("The replica could not answer this request.", code="replica_failed")

@@ -4,7 +4,7 @@ Runs the whole network of that shape, with as many layers, so that weights come 
 not from a cache. Each run is paired with a probe of the limits; figures are medians of the pairs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
@@ -20,6 +20,7 @@ from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import family_of
 from sterna.engine.model.families.rotary import attention_shape
 from sterna.engine.model.weights import ModelWeights
+from sterna.engine.progress import Progress
 from sterna.engine.synth.shapes import shape_config
 
 SHAPE: Final = "bitnet-b1.58-2B-4T"
@@ -71,7 +72,7 @@ def bench_kernels(
     num_threads: int | None = None,
     shape: str = SHAPE,
     repeats: int = 7,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> KernelReport:
     """Measure. Raises ConfigError for an unknown shape or instruction set, or too many threads."""
     config = shape_config(shape)

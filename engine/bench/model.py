@@ -6,7 +6,6 @@ are probed beside each measurement. Bytes are the ternary weights, the head, and
 values of the context.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 from sterna.engine.bench.energy import joules_per_token
 from sterna.engine.bench.stepper import Stepper, Work
 from sterna.engine.config import EngineConfig
+from sterna.engine.progress import Progress
 
 PREFILL_TOKENS: Final = 512
 PREFILL_REPEATS: Final = 3
@@ -71,9 +71,7 @@ class ModelReport:
         return asdict(self)
 
 
-def bench_model(
-    config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-) -> ModelReport:
+def bench_model(config: EngineConfig, progress: Progress | None = None) -> ModelReport:
     """Load and measure. Raises CheckpointError, ConfigError."""
     stepper = Stepper(config, progress)
     prefill = [stepper.prefill(PREFILL_TOKENS) for _ in range(PREFILL_REPEATS)]

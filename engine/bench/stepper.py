@@ -8,8 +8,10 @@ from typing import Final
 from sterna.engine.bench.energy import EnergyProbe, WorkEnergy
 from sterna.engine.bench.limits import LimitProbe, Limits
 from sterna.engine.config import EngineConfig
+from sterna.engine.energy.build import build_meter
 from sterna.engine.load import load_engine
 from sterna.engine.machine.process_memory import ProcessMemory
+from sterna.engine.progress import Progress
 from sterna.engine.requests.request import Request, SamplingParams
 
 DECODE_PROMPT_TOKENS: Final = 64
@@ -47,11 +49,9 @@ class Work:
 class Stepper:
     """Loads an engine and steps it. Raises CheckpointError, ConfigError."""
 
-    def __init__(
-        self, config: EngineConfig, progress: Callable[[str, int, int], None] | None = None
-    ) -> None:
+    def __init__(self, config: EngineConfig, progress: Progress | None = None) -> None:
         start = time.perf_counter()
-        self.loaded = load_engine(config, progress)
+        self.loaded = load_engine(config, build_meter(config), progress)
         self.load_seconds = time.perf_counter() - start
         self.resident_bytes = ProcessMemory.read().resident_bytes
         self.probe = LimitProbe(self.loaded.program.isa, self.loaded.program.num_threads)
@@ -95,7 +95,8 @@ class Stepper:
     ) -> tuple[float, float]:
         """Return the bytes to read and the int8 multiply-adds to do."""
         weights, stats = self.loaded.weights, self._core.stats()
-        kv_token_bytes = stats.kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
+        kv_cache_bytes = self._core.footprint.kv_cache_bytes
+        kv_token_bytes = kv_cache_bytes / (stats.kv_blocks_total * stats.kv_block_tokens)
         num_bytes = num_steps * weights.ternary_bytes + self._head_bytes
         macs = num_tokens * weights.tensors.num_ternary
         return num_bytes + num_context * kv_token_bytes, macs + num_logits * weights.head.size

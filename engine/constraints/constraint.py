@@ -1,4 +1,4 @@
-"""What a grammar has to offer so that the engine keeps to it. Grammars themselves live elsewhere.
+"""The interface of a grammar for the engine. Grammars are implemented elsewhere.
 
 A ``Constraint`` is a compiled grammar that any number of sequences share; a ``Matcher`` is one
 sequence's place in it. The engine calls a matcher from one thread at a time, but not always the
@@ -29,7 +29,7 @@ class Matcher(Protocol):
         ...
 
     def accept(self, token_id: int) -> None:
-        """Move on by a token, which the last mask allowed. Stop tokens are not told."""
+        """Move on by a token, which the last mask allowed. Not called for stop tokens."""
         ...
 
 

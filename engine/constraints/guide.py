@@ -1,4 +1,4 @@
-"""A request's place in its constraint, and the mask of what may come next. Changes no logits.
+"""A request's position in its constraint, and the mask of the tokens allowed next.
 
 Masks are computed on other threads: as soon as a token is chosen, the matcher takes it and fills
 the next mask, while the model computes the logits that the mask is for.
@@ -27,7 +27,7 @@ class Guide:
         self._job = self._masks.submit(lambda: self._advance(token_id))
 
     def failure(self) -> GenerationError | None:
-        """Wait for the mask. Tells why there is none, if the matcher has raised or hangs."""
+        """Wait for the mask. Returns the error if the matcher has raised or hangs."""
         error = self._masks.wait(self._job)
         if error is None or isinstance(error, GenerationError):
             return error

@@ -1,6 +1,7 @@
-"""Threads for the masks of constraints. One that hangs is left behind, and holds up nobody twice.
+"""Threads for the masks of constraints.
 
-Unlike those of ``concurrent.futures``, these threads never keep the process from ending.
+One that hangs is abandoned, so it delays others at most once. Unlike those of
+``concurrent.futures``, these threads never keep the process from ending.
 """
 
 from collections.abc import Callable
@@ -12,39 +13,39 @@ from typing import Final
 from sterna.engine.errors import ConstraintError, GenerationError
 
 NUM_THREADS: Final = 2  # one is not enough where a mask takes as long as a step of the model
-GLANCE_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 CLOSED: Final = "the engine has been stopped"
-MAX_GLANCES: Final = 10  # five seconds; a grammar's limits let a mask take some tens of ms
+MAX_POLLS: Final = 10  # five seconds; a grammar's limits let a mask take some tens of ms
 
 Job = Future[Exception | None]  # its result is the error; pending until a thread is free
 Work = Callable[[], None]
 
 
 class MaskPool:
-    """Does jobs in order of arrival, and waits for them with patience that ends.
+    """Runs jobs in order of arrival, and stops waiting for those that hang.
 
-    A thread is taken to hang once ``max_glances`` in a row, ``glance_seconds`` apart and of any
-    waiter, have found it at the same job. Glances rather than a clock: where the whole process was
-    paused, nobody is to blame. Nothing is started before the first job, and a job that is done in
-    time costs no more than its place in a queue.
+    A thread is considered hanging once ``max_polls`` polls in a row, ``poll_seconds`` apart and by
+    any waiter, find it at the same job. Polls are counted instead of time, because the process
+    may have been paused. No thread is started before the first job, and a job that finishes in time
+    costs only its place in a queue.
     """
 
     def __init__(
         self,
         num_threads: int = NUM_THREADS,
-        glance_seconds: float = GLANCE_SECONDS,
-        max_glances: int = MAX_GLANCES,
+        poll_seconds: float = POLL_SECONDS,
+        max_polls: int = MAX_POLLS,
     ) -> None:
         self._num_threads = self._num_to_start = num_threads
-        self._glance_seconds = glance_seconds
-        self._max_glances = max_glances
+        self._poll_seconds = poll_seconds
+        self._max_polls = max_polls
         self._jobs: SimpleQueue[tuple[Job, Work] | None] = SimpleQueue()
         self._lock = Lock()  # for all below
-        self._running: dict[Job, int] = {}  # glances that each has left
+        self._running: dict[Job, int] = {}  # polls that each has left
         self._is_closed = False
 
     def submit(self, work: Work) -> Job:
-        """Have work done; from any thread. Fails once the pool is closed."""
+        """Submit a job; from any thread. It fails once the pool is closed."""
         job = Job()
         with self._lock:
             if self._is_closed:
@@ -60,12 +61,12 @@ class MaskPool:
         """Wait until a job is done. Returns what it raised, ConstraintError if it hangs."""
         while True:
             try:
-                return job.result(self._glance_seconds)
+                return job.result(self._poll_seconds)
             except TimeoutError:
-                self._glance()
+                self._poll()
 
     def close(self) -> None:
-        """Fail what has not begun. Blocks until what has is done, or is taken to hang."""
+        """Fail jobs that have not begun. Blocks until running ones are done or hang."""
         with self._lock:
             self._is_closed = True
             running = tuple(self._running)  # no more will
@@ -74,17 +75,17 @@ class MaskPool:
         for job in running:
             self.wait(job)
 
-    def _glance(self) -> None:
+    def _poll(self) -> None:
         with self._lock:
             for job in tuple(self._running):
                 self._running[job] -= 1
                 if not self._running[job]:
-                    self._leave_behind(job)
+                    self._abandon(job)
 
-    def _leave_behind(self, job: Job) -> None:
+    def _abandon(self, job: Job) -> None:
         del self._running[job]
-        seconds = self._glance_seconds * self._max_glances
-        job.set_result(ConstraintError(f"a step of it takes more than {seconds:g} seconds"))
+        seconds = self._poll_seconds * self._max_polls
+        job.set_result(ConstraintError(f"one step took more than {seconds:g} seconds"))
         self._start_thread()
 
     def _start_thread(self) -> None:
@@ -95,7 +96,7 @@ class MaskPool:
             pass
 
     def _do_next(self) -> bool:
-        """Do a job; False when this thread has been left behind, or told to end."""
+        """Do a job. Returns False if this thread is abandoned or must end."""
         if (item := self._jobs.get()) is None:
             return False
         job, work = item
@@ -103,7 +104,7 @@ class MaskPool:
             if self._is_closed:
                 job.set_result(GenerationError(CLOSED))
                 return True
-            self._running[job] = self._max_glances
+            self._running[job] = self._max_polls
         error = _error_of(work)
         with self._lock:
             if self._running.pop(job, None) is None:

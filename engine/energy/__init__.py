@@ -1,5 +1,5 @@
-"""Energy: what a meter measures, who it is charged to, and what arithmetic alone would take.
+"""Energy: measured, charged to requests, and modelled.
 
-Measured joules (``meter.py`` and its sources) and modelled ones (``arithmetic.py``) have nothing
-to do with each other, and are never added or mixed. ``docs/energy.md`` says what each is.
+Measured joules (``meter.py`` and its sources) and modelled ones (``arithmetic.py``) are never
+mixed. ``docs/energy.md`` explains both.
 """

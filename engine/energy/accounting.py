@@ -1,4 +1,4 @@
-"""All that is known of an engine's energy: measured, charged and modelled."""
+"""The energy of an engine: measured, charged and modelled."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from sterna.engine.energy.sampler import EnergySampler
 class EnergyAccounting:
     """The meter with its thread, and the count of operations.
 
-    Both must observe the engine's steps; a meter without sources knows nothing, and says so.
+    Both must observe the engine's steps. Without sources, the meter reports that it has none.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class EnergyAccounting:
         self._counter = counter
 
     async def settle(self) -> None:
-        """Charge requests with what they have taken up to now, if it is measured."""
+        """Charge requests with their energy up to now, if it is measured."""
         if not self.meter.report().is_blind:
             await asyncio.to_thread(self.meter.sample)
 

@@ -1,4 +1,4 @@
-"""What the arithmetic alone would take, by the model of the BitNet papers. Nothing is measured.
+"""Energy of the arithmetic alone, by the model of the BitNet papers; not measured.
 
 Picojoules of single operations in silicon, times their number: no memory traffic, no control, no
 static power. Real machines take a hundred to a thousand times as much; ``docs/energy.md`` says so.

@@ -1,6 +1,6 @@
-"""Who worked since the last reading: tokens computed for each request, seconds with work.
+"""Work since the last reading: tokens computed for each request, and seconds with work.
 
-Two threads meet here: the engine's writes, the meter's takes. Both hold the lock for moments.
+The engine's thread writes and the meter's thread reads; both hold the lock briefly.
 """
 
 from collections import defaultdict
@@ -39,13 +39,13 @@ class Ledger:
         self._busy_seconds = 0.0
 
     def note(self, batch: Sequence[BatchEntry]) -> None:
-        """Note a step that has ended."""
+        """Record a step that has ended."""
         with self._lock:
             for entry in batch:
                 self._tokens[entry.request.energy] += entry.num_tokens
 
     def note_work(self, is_busy: bool) -> bool:
-        """Note whether there is work from now on. Returns whether that is new."""
+        """Record whether there is work from now on. Returns whether that has changed."""
         if is_busy == self._is_busy:  # only the engine's thread writes it
             return False
         with self._lock:

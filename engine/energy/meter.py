@@ -1,19 +1,18 @@
-"""The meter: reads the sources, adds up what they grow by, and charges requests with it.
+"""The meter reads the sources, adds up their growth, and charges requests with it.
 
-Sources of one group measure the same thing, best first; the first that can be read counts, so
-nothing counts twice. Energy is active as far as there was work in the time between two readings.
-The active energy of the processor is divided over the requests by the tokens that were computed
-for each since the last reading; with no token yet, it waits for the next.
+Sources of one group measure the same, best first; only the first readable one is used, so nothing
+counts twice. Energy is active in proportion to the time with work between two readings. The active
+energy of the processor is divided among the requests by the tokens computed for each since the
+last reading; without any token, it is kept for the next reading.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
 from typing import Final
 
 from sterna.engine.energy.ledger import Ledger, Period
-from sterna.engine.energy.power import PowerWindow
 from sterna.engine.energy.report import DomainEnergy, EnergyBasis, EnergyReport, SourceStatus
 from sterna.engine.energy.source import Source
 from sterna.engine.energy.track import Track, TrackState
@@ -98,6 +97,32 @@ class EnergyMeter:
             share.joules += joules * tokens / num_tokens
 
 
+class PowerWindow:
+    """Adds up readings until they span ``min_seconds``; then they make the power of that time.
+
+    Counters step about once in a millisecond, so the power of a shorter time means nothing.
+    """
+
+    def __init__(self, min_seconds: float) -> None:
+        self.watts: Mapping[Hashable, float] = {}
+        self._min_seconds = min_seconds
+        self._seconds = 0.0
+        self._joules: defaultdict[Hashable, float] = defaultdict(float)
+
+    def add(self, key: Hashable, joules: float) -> None:
+        """Add what a counter has grown by."""
+        self._joules[key] += joules
+
+    def end(self, seconds: float) -> None:
+        """Note that the readings added so far span so many seconds more."""
+        self._seconds += seconds
+        if self._seconds <= 0 or self._seconds < self._min_seconds:
+            return
+        self.watts = {key: joules / self._seconds for key, joules in self._joules.items()}
+        self._seconds = 0.0
+        self._joules.clear()
+
+
 def _chosen(group: Sequence[Track]) -> Track | None:
     """Return the first that isn't unavailable: while it waits, no worse one takes its place."""
     return next((track for track in group if track.state is not TrackState.UNAVAILABLE), None)
@@ -108,4 +133,4 @@ def _basis(group: Sequence[Track]) -> EnergyBasis:
     if track is not None and track.state is TrackState.MEASURING:
         return EnergyBasis(track.source.name, track.detail)
     reasons = [f"{track.source.name}: {track.detail} ({track.state})" for track in group]
-    return EnergyBasis(None, "; ".join(reasons) or "there is no source of energy")
+    return EnergyBasis(None, "; ".join(reasons) or "no energy source is configured")

@@ -1,11 +1,11 @@
-"""A runner that tells what it runs: operations as a step begins, tokens when it has ended."""
+"""A runner that reports its work: operations before a step, tokens after it."""
 
 from collections.abc import Sequence
 
 from sterna.engine.core import Runner
 from sterna.engine.energy.ledger import Ledger
 from sterna.engine.energy.operations import OperationCounter
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.batch import BatchEntry, Outcomes
 
 
 class MeteredRunner:
@@ -16,7 +16,7 @@ class MeteredRunner:
         self._ledger = ledger
         self._counter = counter
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         """See ``Runner``."""
         self._counter.count(batch)
         sampled = self._runner.run(batch)

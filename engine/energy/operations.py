@@ -1,4 +1,4 @@
-"""Multiply-adds that the network takes, counted from the batches that really ran."""
+"""Multiply-adds of the network, counted from the batches that ran."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

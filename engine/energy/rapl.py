@@ -73,13 +73,15 @@ class _Zone:
 
 def _find_zones(folder: Path) -> list[_Zone]:
     if not folder.is_dir():
-        raise SourceError(f"{folder} does not exist: no RAPL here, or a container without it")
+        raise SourceError(
+            f"{folder} does not exist: this machine has no RAPL, or the container does not see it"
+        )
     zones = []
     for path in sorted(folder.iterdir()):
         if _ZONE.fullmatch(path.name) and (domain := _domain(path)):
             zones.append(_Zone(path, domain, _read_number(path / "max_energy_range_uj")))
     if not any(zone.domain == "package" for zone in zones):
-        raise SourceError(f"{folder} has no zone of a package")
+        raise SourceError(f"{folder} has no zone for a CPU package")
     return zones
 
 
@@ -91,7 +93,7 @@ def _domain(zone: Path) -> str | None:
 def _read_number(file: Path) -> int:
     text = _read_text(file)
     if not text.isdecimal():
-        raise SourceError(f"{file} holds {text!r}, no number")
+        raise SourceError(f"{file} contains {text!r}, expected a number")
     return int(text)
 
 
@@ -99,6 +101,6 @@ def _read_text(file: Path) -> str:
     try:
         return file.read_text().strip()
     except PermissionError:
-        raise SourceError(f"{file} may not be read: let this user, or run zeusd") from None
+        raise SourceError(f"{file} is not readable: grant this user access, or run zeusd") from None
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""What the meter tells: joules and watts by domain, and how each source is doing."""
+"""The meter's report: joules and watts by domain, and the state of each source."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +21,7 @@ class DomainEnergy:
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How a source is doing. detail: what it reads, or why it can't."""
+    """State of a source. detail: what it reads, or why it cannot."""
 
     source: str
     scope: Scope
@@ -31,7 +31,7 @@ class SourceStatus:
 
 @dataclass(frozen=True, slots=True)
 class EnergyBasis:
-    """Whose joules requests are charged with. source None: nobody's, for this reason."""
+    """The source that requests are charged from; None with the reason if there is none."""
 
     source: str | None
     detail: str
@@ -52,7 +52,7 @@ class EnergyReport:
 
     domains: tuple[DomainEnergy, ...] = ()
     sources: tuple[SourceStatus, ...] = ()
-    basis: EnergyBasis = EnergyBasis(None, "there is no source of energy")
+    basis: EnergyBasis = EnergyBasis(None, "no energy source is configured")
 
     @property
     def is_blind(self) -> bool:

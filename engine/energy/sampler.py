@@ -1,6 +1,6 @@
-"""The thread that has the meter read: at intervals, and whenever work begins or ends.
+"""The thread that triggers readings: at intervals, and whenever work begins or ends.
 
-Where nothing can be read, it tries again at intervals only: to fail takes longer than a token.
+If nothing can be read, it retries at intervals only, because failing takes longer than a token.
 """
 
 import logging
@@ -26,12 +26,12 @@ class EnergySampler:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the thread end, after a last reading; does not wait for it."""
+        """End the thread after a last reading, without waiting for it."""
         self._is_stopping = True
         self._wake.set()
 
     def note_work(self, is_busy: bool) -> None:
-        """Note whether there is work: at each change a reading parts idle energy from active."""
+        """Record whether there is work; readings at changes separate idle from active energy."""
         is_new = self._meter.ledger.note_work(is_busy)
         if is_new and not self._meter.report().is_blind:
             self._wake.set()

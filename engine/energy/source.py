@@ -1,4 +1,4 @@
-"""The interface of what can be read for energy: counters of joules, by domain."""
+"""The interface of an energy source: counters of joules by domain."""
 
 from collections.abc import Mapping
 from typing import Literal, Protocol
@@ -7,11 +7,11 @@ Scope = Literal["host", "process"]
 
 
 class SourceError(Exception):
-    """A source can't be read; the message says why, and what would help."""
+    """A source cannot be read; the message says why, and the remedy."""
 
 
 class Source(Protocol):
-    """One way to know the energy. Domains of one source never overlap, so they may be added."""
+    """A source of energy figures. Its domains do not overlap, so they may be added up."""
 
     @property
     def name(self) -> str:
@@ -19,11 +19,11 @@ class Source(Protocol):
 
     @property
     def scope(self) -> Scope:
-        """Whose energy it is: host, with all that runs there, or this process's alone."""
+        """What is covered: the host with all its programs, or only this process."""
 
     @property
     def detail(self) -> str:
-        """What is read, in a few words that do not change."""
+        """Short, constant description of what is read."""
 
     def read(self) -> Mapping[str, float]:
         """Return the joules of each domain since the first reading. Raises SourceError."""

@@ -1,4 +1,4 @@
-"""One source as the meter follows it: what it has grown by, and whether it can be believed."""
+"""Follows one source: its growth, and whether it can be trusted."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,7 +10,7 @@ PATIENCE_SECONDS: Final = 10.0  # of work: a counter that stands still for so lo
 
 
 class TrackState(StrEnum):
-    """How a source is doing."""
+    """State of a source."""
 
     WAITING = "waiting"  # it can be read, but has not moved yet
     MEASURING = "measuring"
@@ -61,7 +61,9 @@ class Track:
         self._still_seconds += busy_seconds
         if self._still_seconds > PATIENCE_SECONDS:
             self.state = TrackState.UNAVAILABLE
-            self.detail = f"{self.source.detail}: they stand still under load (a virtual machine?)"
+            self.detail = (
+                f"{self.source.detail}: they do not change under load (a virtual machine?)"
+            )
 
     def _give_up(self, reason: str) -> None:
         self.state, self.detail = TrackState.UNAVAILABLE, reason

@@ -1,7 +1,7 @@
-"""zeusd, the daemon of the Zeus project: it reads RAPL as root, and tells over a socket.
+"""zeusd, the daemon of the Zeus project, reads RAPL as root and serves it over a socket.
 
-So a server needs no rights of its own, only the socket. Spoken here in plain HTTP: no package of
-Zeus is needed. The daemon must serve its group ``cpu-read``, without tokens; it takes care of the
+So the server needs no privileges, only access to the socket. It uses plain HTTP, without a
+package of Zeus. The daemon must serve its group ``cpu-read``, without tokens; it takes care of the
 counters' wrapping.
 """
 
@@ -38,12 +38,14 @@ class ZeusdSource:
             response = connection.getresponse()
             body = response.read()
             if response.status != 200:
-                raise SourceError(f"zeusd at {self._address} answers {response.status}")
+                raise SourceError(
+                    f"zeusd at {self._address} answered with status {response.status}"
+                )
             return _add_up(json.loads(body))
         except (OSError, HTTPException) as error:
             raise SourceError(f"zeusd at {self._address}: {_text(error)}") from None
         except (AttributeError, TypeError, ValueError):
-            raise SourceError(f"zeusd at {self._address} answers in another form") from None
+            raise SourceError(f"zeusd at {self._address} sent an unexpected answer") from None
         finally:
             connection.close()
 

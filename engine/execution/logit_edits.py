@@ -1,6 +1,6 @@
-"""What a request changes in its row of logits: penalties, biases, bans. Draws nothing.
+"""Edits of a request's logits: penalties, biases, bans. Does not sample.
 
-In numpy, on the rows of requests that ask for it alone.
+Uses numpy, only on rows of requests that need it.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The batch as arrays: what the kernels need to know of it, and nothing of requests."""
+"""The batch as arrays for the kernels."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -13,7 +13,7 @@ Ints = NDArray[np.int32]
 
 
 def build_step(batch: Sequence[BatchEntry]) -> Step:
-    """Lay the pending tokens of a batch one after the other: T tokens of R requests.
+    """Concatenate the pending tokens of a batch: T tokens of R requests.
 
     S of them give logits: the last token of each entry that samples, in order, and then those that
     score a prompt, entry by entry.

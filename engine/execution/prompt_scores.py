@@ -1,4 +1,4 @@
-"""Log-probabilities of prompt tokens and of alternatives, as records. The kernels compute them."""
+"""Log-probabilities of prompt tokens and alternatives, computed by the kernels, as records."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -12,7 +12,7 @@ from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
 
 
 def score_prompts(program: Program, logits: Floats, batch: Sequence[BatchEntry]) -> None:
-    """Append to ``prompt_logprobs`` what a step's logits tell of its requests' prompts.
+    """Append the prompt scores of a step to its requests' ``prompt_logprobs``.
 
     logits: the rows that score, in the order of ``build_step``.
     """

@@ -65,6 +65,14 @@ class NativeProgram:
         return self._program.scratch_bytes
 
     @property
+    def num_held_up(self) -> int:
+        """Steps that lost a quarter of their time to a thread that the system did not let run.
+
+        The steps that follow do with fewer threads for a while.
+        """
+        return self._program.num_held_up
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds spent in each kind of operation since the start."""
         return self._program.seconds

@@ -145,5 +145,9 @@ class Program(Protocol):
         """Bytes of the activations of the largest step; None: not known."""
 
     @property
+    def num_held_up(self) -> int:
+        """Steps held up by a thread that the system did not let run."""
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds spent in each kind of operation since the start."""

@@ -75,7 +75,7 @@ def int8_logits(x: Tensor, int8: Int8Table, table: Tensor) -> Tensor:
     """Return logits [S, V]: int8 weights times x in two digits, the best candidates exactly.
 
     x: [S, K]. A row is a candidate unless its logit plus its bound is below another's logit less
-    that one's bound; see csrc/int8_head_ops.h.
+    that one's bound; see csrc/ops/int8_head.cpp.
     """
     steps = 127 * 128 + 63
     absmax = x.abs().amax(-1, keepdim=True).clamp(min=1e-30)

@@ -54,6 +54,11 @@ class ReferenceProgram:
         """Not known: torch allocates for each operation."""
 
     @property
+    def num_held_up(self) -> int:
+        """Not counted: torch's threads wait for each other."""
+        return 0
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """Seconds spent in each kind of operation since the start."""
         return dict(self._seconds)

@@ -1,1 +1,1 @@
-"""What this machine offers: processors, memory, limits of a container."""
+"""This machine: processors, memory, limits of a container."""

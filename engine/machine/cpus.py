@@ -1,4 +1,4 @@
-"""How many threads to compute with: as asked, or the physical cores that this process may use."""
+"""Number of compute threads: as requested, or the physical cores that this process may use."""
 
 import os
 from collections.abc import Iterator, Set
@@ -12,7 +12,7 @@ FEW_THREADS = 8  # never too many, on however few CPUs
 
 
 def choose_num_threads(asked: int | None, cpus: Set[int] | None = None) -> int:
-    """Return as many threads as asked for, or the default. Raises ConfigError for far too many."""
+    """Return the requested number of threads, or the default. Raises ConfigError for too many."""
     if asked is None:
         return default_num_threads(cpus=cpus)
     num_cpus = len(_affinity_mask() if cpus is None else cpus)
@@ -27,7 +27,7 @@ def choose_num_threads(asked: int | None, cpus: Set[int] | None = None) -> int:
 def default_num_threads(root: Path = cgroup.FILE_SYSTEM, cpus: Set[int] | None = None) -> int:
     """Count physical cores among ``cpus`` (None: the affinity mask), within the group's CPU quota.
 
-    Two hardware threads of a core share its multipliers, so a second one would only get in the way.
+    Two hardware threads of a core share its multipliers, so a second one would not help.
     A quota is rounded down: threads beyond it would be stopped while the others wait for them.
     """
     cores = num_physical_cores(root, _affinity_mask() if cpus is None else cpus)

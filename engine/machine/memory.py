@@ -1,4 +1,4 @@
-"""Free memory, and how much of it the key-value cache gets."""
+"""Free memory, and the share of it for the KV cache."""
 
 import ctypes
 from collections.abc import Iterator
@@ -39,23 +39,23 @@ def num_cache_blocks(
     affordable = int(max(0, free_bytes) * CACHE_SHARE) // block.num_bytes
     if affordable < 1:
         raise ConfigError(
-            f"no memory for the key-value cache: {CACHE_SHARE:.0%} of {free_bytes} free bytes does "
-            f"not hold one block of {block.num_bytes}"
+            f"not enough memory for the KV cache: {CACHE_SHARE:.0%} of {free_bytes} free bytes "
+            f"does not hold one block of {block.num_bytes} bytes"
         )
     blocks_per_request = -(-max_context_tokens // block.num_tokens)
     return min(affordable, config.max_batch_requests * blocks_per_request)
 
 
 def free_memory_bytes(root: Path = cgroup.FILE_SYSTEM) -> int:
-    """Bytes that this process may still take: the machine's, or a control group's if less."""
+    """Return the free bytes for this process: of the machine, or of a control group if less."""
     limits = [*_free_in_machine(root), *_free_in_groups_v2(root), *_free_in_groups_v1(root)]
     return max(0, min(limits, default=0))
 
 
 def return_freed_memory() -> None:
-    """Give what has been freed back to the system, where the C library is glibc.
+    """Return freed memory to the system, if the C library is glibc.
 
-    It would keep it for the next allocations; after loading, there are none as large.
+    glibc keeps it for later allocations, but after loading there are none as large.
     """
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

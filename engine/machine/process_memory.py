@@ -1,4 +1,4 @@
-"""What this process occupies now, and what its control group allows it (Linux)."""
+"""Memory of this process, and the limit of its control group (Linux)."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -8,9 +8,10 @@ from pathlib import Path
 from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import model_tensors, read_config
 from sterna.engine.model.packed_cache import PackedCache
-from sterna.engine.model.packing import Packing, Progress
+from sterna.engine.model.packing import Packing
 from sterna.engine.model.sources.registry import open_source
 from sterna.engine.model.weights import ModelWeights
+from sterna.engine.progress import Progress
 
 
 def read_model_config(path: Path) -> ModelConfig:

@@ -77,7 +77,7 @@ class PackedCache:
                 mapped = self._map()
             except OSError as error:
                 logger.warning(
-                    "packed weights are not kept: %s: %s", self.file, error.strerror or error
+                    "packed weights could not be cached: %s: %s", self.file, error.strerror or error
                 )
         if mapped is None:
             return self._make_in_memory(fill)

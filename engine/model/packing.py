@@ -5,7 +5,7 @@ Embedding and head stay where they are: bfloat16 and float32 are mapped from the
 file, float16 is kept as float32.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -24,8 +24,8 @@ from sterna.engine.model.packed_cache import Array, ArrayShape, Store
 from sterna.engine.model.sources.source import Source
 from sterna.engine.model.tensors import Layer, Matrix, ModelTensors, Vector, VocabTable
 from sterna.engine.model.weights import LayerWeights, ModelWeights
+from sterna.engine.progress import Progress
 
-Progress = Callable[[str, int, int], None]
 """Told what is going on, how much of it is done, and how much there is in all."""
 
 _MAPPED_DTYPES: Final = (np.uint16, np.float32)

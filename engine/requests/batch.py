@@ -1,8 +1,10 @@
-"""A step's work: the language that the scheduler and the model runner share.
+"""The work of a step: the shared language of scheduler and model runner.
 
-One of each is made for every token. So they are not frozen: that makes them thrice as slow to make.
+Entries and tokens are created for every token. They are not frozen, which would make them three
+times slower to create.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sterna.engine.errors import GenerationError
@@ -31,18 +33,32 @@ class BatchEntry:
 
 @dataclass(slots=True)
 class SampledToken:
-    """The token chosen for one entry that samples; or none, and how its request ends."""
+    """A token chosen for an entry."""
 
-    token_id: int | None
+    token_id: int
     logprob: float
     top_logprobs: tuple[TokenLogprob, ...] = ()
-    end: FinishReason = FinishReason.ERROR  # without a token
-    failure: GenerationError | None = None  # the error; None: the model's output is not finite
 
-    @property
-    def result(self) -> int | FinishReason | None:
-        """What the scheduler is told: the token, or the end; None where no output is finite."""
-        if self.token_id is not None:
-            return self.token_id
-        is_finite = self.end is not FinishReason.ERROR or self.failure is not None
-        return self.end if is_finite else None
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """In place of a token: its request is complete without one."""
+
+    reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """In place of a token: its request fails."""
+
+    error: GenerationError
+
+
+@dataclass(frozen=True, slots=True)
+class NotFinite:
+    """In place of a token: there is no choosing one, and what the request has cached is spoilt."""
+
+
+Outcome = SampledToken | Ended | Failed | NotFinite
+Outcomes = Sequence[Outcome]
+"""What a step gives one entry that samples, in order: tokens, or an end, which is the last."""

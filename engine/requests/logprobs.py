@@ -1,7 +1,6 @@
-"""Log-probabilities as the engine gives them out: of the model's own distribution.
+"""Log-probabilities of the model's own distribution.
 
-That is the distribution before temperature, penalties, biases, masks and filters. Logarithms are
-natural.
+That is before temperature, penalties, biases, masks and filters. Logarithms are natural.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class PromptLogprob:
-    """A token of the prompt, given those before it, and what else was likely there."""
+    """A prompt token's log-probability, and likely alternatives."""
 
     token_id: int
     logprob: float | None  # None: the first token has nothing before it

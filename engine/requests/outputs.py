@@ -1,6 +1,6 @@
-"""What the engine gives out: one record a token, and a snapshot of its counters.
+"""Outputs of the engine: one record per token, and a snapshot of its counters.
 
-Records of a token are not frozen: that makes them thrice as slow to make.
+The record of a token is not frozen, which would make it three times slower to create.
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from sterna.engine.requests.request import FinishReason
 
 @dataclass(slots=True)
 class TokenTimes:
-    """When a request came to the engine, first ran, and got this token: monotonic seconds."""
+    """When a request was queued, first scheduled, and got this token: monotonic seconds."""
 
     queued_at: float
     scheduled_at: float  # in a batch for the first time: a preemption does not change it
@@ -41,7 +41,7 @@ class TokenOutput:
 
 @dataclass(frozen=True, slots=True)
 class RequestFailed:
-    """In place of a request's next token: it ends here, the others go on."""
+    """Replaces a request's next token: it has failed, others continue."""
 
     request_id: str
     error: GenerationError
@@ -49,7 +49,7 @@ class RequestFailed:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How often values came: a count for each bound, for what is not above it, and one beyond."""
+    """Counts of values: one per upper bound, and one for larger values."""
 
     bounds: tuple[int, ...]
     counts: tuple[int, ...]  # one more than bounds; each value is in one of them
@@ -57,11 +57,11 @@ class Histogram:
 
     @classmethod
     def empty(cls, bounds: tuple[int, ...]) -> "Histogram":
-        """No value yet; bounds ascend."""
+        """Return an empty histogram; bounds must ascend."""
         return cls(bounds, (0,) * (len(bounds) + 1))
 
     def plus(self, value: int) -> "Histogram":
-        """The same with a value more."""
+        """Return the histogram with one more value."""
         counts = list(self.counts)
         counts[bisect_left(self.bounds, value)] += 1
         return Histogram(self.bounds, tuple(counts), self.total + value)
@@ -69,7 +69,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class EngineStats:
-    """A snapshot of the engine. Counters only grow, from zero at start."""
+    """A snapshot of the engine's counters, which start at zero and only grow."""
 
     num_running: int
     num_waiting: int
@@ -83,8 +83,3 @@ class EngineStats:
     num_steps: int  # counter
     tokens_computed: int  # counter: tokens run through the model, also those computed again
     step_tokens: Histogram  # counters: tokens run through the model in a step
-    weight_bytes: int
-    kv_cache_bytes: int
-    isa: str
-    backend: str
-    num_threads: int

@@ -13,7 +13,7 @@ from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.token_counts import TokenCounts
 
 MAX_LOGPROBS = 20  # alternatives to a token
-MAX_BIAS = 100.0
+MAX_BIAS = 100
 MAX_PRIORITY = 2**63
 
 
@@ -81,7 +81,7 @@ class SamplingParams:
 
 @dataclass(slots=True, eq=False)
 class EnergyShare:
-    """What requests are charged with of the measured energy. Several may share one."""
+    """The measured energy charged to requests; several may share one."""
 
     joules: float = 0.0
 
@@ -153,8 +153,8 @@ class Request:
         end = min(self.num_computed_tokens + num_tokens, self.num_prompt_tokens - 1)
         return max(0, end - self.next_logits_position)
 
-    def append(self, token_id: int) -> None:
-        """Add a sampled token and decide whether the request is finished."""
+    def append(self, token_id: int) -> FinishReason | None:
+        """Add a sampled token. Returns the reason if the request is finished by it."""
         self.token_ids.append(token_id)
         if self.token_counts is not None:
             self.token_counts.add(token_id)
@@ -164,3 +164,4 @@ class Request:
             self.finish_reason = FinishReason.LENGTH
         elif self.guide is not None:
             self.guide.advance(token_id)
+        return self.finish_reason

@@ -1,4 +1,4 @@
-"""How often each token occurs in a request: what its penalties depend on."""
+"""Counts of each token in a request, for its penalties."""
 
 from array import array
 from collections.abc import Iterable

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 
 class BlockPool:
-    """Hands out block ids. A block is free when nothing refers to it.
+    """Allocates block ids. A block without references is free.
 
     A free block keeps its content, so that a later request with the same prefix can share it,
     until the block is needed for something else. Blocks are reused least recently freed first.
@@ -20,12 +20,12 @@ class BlockPool:
 
     @property
     def num_blocks(self) -> int:
-        """Blocks in all, free or not."""
+        """Number of blocks, free or not."""
         return len(self._ref_counts)
 
     @property
     def num_free(self) -> int:
-        """Blocks that nothing refers to."""
+        """Number of free blocks."""
         return len(self._free)
 
     def allocate(self, count: int) -> list[int]:
@@ -42,13 +42,13 @@ class BlockPool:
         return block
 
     def publish(self, block: int, prefix_hash: bytes) -> None:
-        """Make a full block findable by the hash of the tokens up to its end."""
+        """Register a full block under the hash of the tokens up to its end."""
         if prefix_hash not in self._block_by_hash:
             self._block_by_hash[prefix_hash] = block
             self._hash_by_block[block] = prefix_hash
 
     def forget(self, block: int) -> None:
-        """Make a block unfindable: its content is not to be shared any more."""
+        """Unregister a block, so that its content is no longer shared."""
         if (stale := self._hash_by_block.pop(block, None)) is not None:
             del self._block_by_hash[stale]
 
@@ -62,7 +62,7 @@ class BlockPool:
                 self._free.move_to_end(block, last=False)
 
     def check_integrity(self) -> None:
-        """Assert that each block is free or referred to, and found by at most one hash."""
+        """Assert that each block is free or referenced, with at most one hash."""
         for block, count in enumerate(self._ref_counts):
             assert count >= 0, f"block {block} has {count} references"
             assert (count == 0) == (block in self._free), f"block {block}: {count} references"

@@ -25,12 +25,12 @@ class KVCache:
 
     @property
     def num_free_blocks(self) -> int:
-        """Blocks that no request holds; they may still keep a prefix for a later one."""
+        """Number of blocks that no request holds; they may keep a prefix for a later one."""
         return self._pool.num_free
 
     @property
     def num_shared_blocks(self) -> int:
-        """Blocks that two requests or more hold, because their tokens begin alike."""
+        """Number of blocks held by two or more requests with a common prefix."""
         return self._pool.num_shared
 
     def share_prefix(self, request: Request) -> None:
@@ -46,7 +46,7 @@ class KVCache:
         request.num_computed_tokens = len(request.block_table) * self.block_tokens
 
     def has_room(self, request: Request, num_spare_blocks: int) -> bool:
-        """Tell whether all tokens of the request could be held, with so many blocks to spare."""
+        """Return whether all tokens of the request fit, with this many blocks to spare."""
         missing = self._num_missing_blocks(request, request.num_pending_tokens)
         return missing + num_spare_blocks <= self._pool.num_free
 
@@ -68,14 +68,14 @@ class KVCache:
             self._pool.publish(request.block_table[index], self._block_hash(request, index))
 
     def release(self, request: Request) -> None:
-        """Give back every block, last first, so that a shared prefix is evicted last."""
+        """Release every block, last first, so that a shared prefix is evicted last."""
         for block in reversed(request.block_table):
             self._pool.release(block)
         del request.block_table[:]
         request.num_computed_tokens = 0
 
     def discard(self, request: Request) -> None:
-        """Give back every block, and let no later request share what is in them."""
+        """Release every block, and never share its content."""
         for block in request.block_table:
             self._pool.forget(block)
         self.release(request)

@@ -1,4 +1,4 @@
-"""Requests in order of urgency. What makes one urgent is the scheduler's business."""
+"""Requests in order of urgency, which the scheduler defines."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ _rank = attrgetter("rank")
 
 
 class RankedRequests:
-    """A set of requests, sorted by their ``rank``, which stays as it is while they are in it.
+    """A set of requests, sorted by ``rank``, which must not change while they are in it.
 
-    To add or remove one takes a few comparisons, and moves some pointers.
+    Adding or removing one takes a few comparisons and moves some pointers.
     """
 
     def __init__(self) -> None:
@@ -31,22 +31,22 @@ class RankedRequests:
 
     @property
     def first(self) -> Request:
-        """The most urgent one, of at least one."""
+        """The most urgent request; the set must not be empty."""
         return self._sorted[0]
 
     def add(self, request: Request) -> None:
-        """Put a request that is not there in its place."""
+        """Add a request that is not in the set."""
         insort(self._sorted, request, key=_rank)
         self._members.add(request)
 
     def discard(self, request: Request) -> None:
-        """Remove a request; nothing happens if it is not there."""
+        """Remove a request; do nothing if it is not in the set."""
         if request in self._members:
             self._members.remove(request)
             del self._sorted[bisect_left(self._sorted, request.rank, key=_rank)]
 
     def pop_last(self) -> Request:
-        """Remove the least urgent one, of at least one."""
+        """Remove and return the least urgent request; the set must not be empty."""
         request = self._sorted.pop()
         self._members.remove(request)
         return request

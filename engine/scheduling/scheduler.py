@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
-from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.batch import (
+    BatchEntry,
+    Ended,
+    NotFinite,
+    Outcome,
+    Outcomes,
+    SampledToken,
+)
 from sterna.engine.requests.request import FinishReason, Request
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.ranked_requests import RankedRequests
@@ -16,20 +23,20 @@ MAX_SCORED_ROWS = 64  # logits of a step that score prompts: 33 MB of them at 12
 
 
 class Scheduler:
-    """The most urgent first; preempts the least urgent request when the cache is full.
+    """Runs the most urgent requests first; preempts the least urgent when the cache is full.
 
-    Urgent is who has the lower priority, of two alike who came first. So that nobody starves, each
-    ``SECONDS_PER_LEVEL`` that a request has been here count as one level of priority: it is
-    overtaken only by those that arrive within that time for each level between them; and there are
-    at most ``max_levels`` from 0 to any priority, whatever a request asks for. Everybody ages
-    alike, so a request's ``rank`` is its time of arrival plus that time for each level of its
-    priority, and never changes. With one priority, it is first come, first served.
+    Lower priority values run first; ties go to the earlier arrival. To prevent starvation, each
+    ``SECONDS_PER_LEVEL`` of waiting counts as one level of priority, so a request is overtaken only
+    by those that arrive within that time per level between them; and a priority counts for at most
+    ``max_levels`` above or below 0. All requests age alike, so the ``rank`` of a request is its
+    arrival time plus that time per level of its priority, and never changes. With a single
+    priority, requests run in order of arrival.
 
-    Decoding requests get their one token before any prompt does, and while there are any, all
-    prompts together get at most ``max_chunk_tokens`` a step: a new prompt slows streams down, but
-    never stops them. While nothing decodes, nobody waits for the next step, and prompts get all
-    ``max_batch_tokens``. At most ``max_scored_rows`` of their tokens have logits that score a
-    prompt; a step has logits of so many rows, and one of each running request, at most.
+    Decoding requests get their token before any prompt. While there are any, all prompts together
+    get at most ``max_chunk_tokens`` per step, so that a new prompt slows streams down but never
+    stops them. Without decoding requests, prompts get all ``max_batch_tokens``. At most
+    ``max_scored_rows`` prompt tokens per step have logits for scoring, in addition to one row of
+    logits per running request.
 
     A request that could not fit the cache alone must be refused before it gets here.
     """
@@ -61,13 +68,13 @@ class Scheduler:
         self.prefix_tokens_asked = 0
 
     def add(self, request: Request) -> None:
-        """Put a new request in its place in the queue."""
+        """Add a new request to the queue."""
         level = min(max(request.params.priority, -self._max_levels), self._max_levels)
         request.rank = (self._clock() + SECONDS_PER_LEVEL * level, next(self._arrivals))
         self.waiting.add(request)
 
     def abort(self, request: Request) -> None:
-        """Forget a request wherever it is. Its blocks are free at once."""
+        """Remove a request and free its blocks at once."""
         self._finish(request, FinishReason.ABORT)
 
     def schedule(self) -> list[BatchEntry]:
@@ -88,29 +95,38 @@ class Scheduler:
         return batch + self._admit(budget)
 
     def update(
-        self, batch: Sequence[BatchEntry], sampled: Sequence[int | FinishReason | None]
-    ) -> list[Request]:
-        """Apply the result of a step: one token for each entry that samples, in order.
+        self, batch: Sequence[BatchEntry], results: Sequence[Outcomes]
+    ) -> list[tuple[Request, Outcome, FinishReason | None]]:
+        """Apply the results of a step: of each entry that samples, in order.
 
-        A reason in place of a token ends its request without one. None stands for a token that
-        could not be chosen since its logits are not finite: it ends its request with ERROR, and
-        what the request has in the cache is not to be shared. Returns the requests that sampled,
-        in order.
+        Returns what was taken, in order: a request, an outcome, and whether it was the request's
+        last. What follows that is dropped.
         """
-        grown = [entry.request for entry in batch if entry.samples]
         for entry in batch:
             self.cache.commit(entry.request, entry.num_tokens)
-        for request, token in zip(grown, sampled, strict=True):
-            if token is None:
-                self.cache.discard(request)
-                self._finish(request, FinishReason.ERROR)
-            elif isinstance(token, FinishReason):
-                self._finish(request, token)
-            else:
-                request.append(token)
-                if request.finish_reason:
-                    self._finish(request, request.finish_reason)
-        return grown
+        grown = [entry.request for entry in batch if entry.samples]
+        taken: list[tuple[Request, Outcome, FinishReason | None]] = []
+        for request, outcomes in zip(grown, results, strict=True):
+            for outcome in outcomes:
+                end = self._take(request, outcome)
+                taken.append((request, outcome, end))
+                if end:
+                    break
+        return taken
+
+    def _take(self, request: Request, outcome: Outcome) -> FinishReason | None:
+        """Apply an outcome. Returns why the request has ended, if it has."""
+        if isinstance(outcome, SampledToken):
+            end = request.append(outcome.token_id)
+        elif isinstance(outcome, Ended):
+            end = outcome.reason
+        else:
+            end = FinishReason.ERROR
+            if isinstance(outcome, NotFinite):
+                self.cache.discard(request)  # nobody may share it
+        if end:
+            self._finish(request, end)
+        return end
 
     def _prompt_budget(self) -> "PromptBudget":
         """Tokens for prompts in this step; at least one, unless all that may run are decoding."""
@@ -172,19 +188,19 @@ class Scheduler:
 
 @dataclass(slots=True)
 class PromptBudget:
-    """What is left of a step for prompts."""
+    """The tokens of a step that are left for prompts."""
 
     num_tokens: int
     num_scored_rows: int
 
     def chunk(self, request: Request) -> int:
-        """How many pending tokens of a request fit."""
+        """Return how many pending tokens of a request fit."""
         num_tokens = min(request.num_pending_tokens, self.num_tokens)
         if request.num_scored(num_tokens) <= self.num_scored_rows:
             return num_tokens
         return request.next_logits_position - request.num_computed_tokens + self.num_scored_rows
 
     def spend(self, request: Request, num_tokens: int) -> None:
-        """Take off what a chunk needs."""
+        """Subtract what a chunk needs."""
         self.num_tokens -= num_tokens
         self.num_scored_rows -= request.num_scored(num_tokens)

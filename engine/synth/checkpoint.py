@@ -6,7 +6,7 @@ chosen so that activations keep their size from layer to layer.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod, sqrt
 from pathlib import Path
@@ -20,6 +20,7 @@ from sterna.engine.model.config import ModelConfig
 from sterna.engine.model.families.registry import family_of, model_tensors
 from sterna.engine.model.sources.folder import CONFIG_FILE, GENERATION_CONFIG_FILE, WEIGHTS_FILE
 from sterna.engine.model.tensors import Matrix, Part, Vector, VocabTable
+from sterna.engine.progress import Progress
 from sterna.engine.synth.safetensors_writer import WrittenTensor, write_safetensors
 from sterna.engine.synth.shapes import shape_config
 from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
@@ -41,7 +42,7 @@ def synthesize_checkpoint(
     like: str,
     folder: Path,
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Write a random packed checkpoint of the shape called ``like`` into a new or empty folder.
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sterna.engine.progress import Progress
+
 _WRITING: Final = "Writing weights"
 
 
@@ -20,9 +22,7 @@ class WrittenTensor:
     chunks: Callable[[], Iterator[bytes]]
 
 
-def write_safetensors(
-    file: Path, tensors: Sequence[WrittenTensor], progress: Callable[[str, int, int], None]
-) -> None:
+def write_safetensors(file: Path, tensors: Sequence[WrittenTensor], progress: Progress) -> None:
     """Write the tensors in the order given. ``progress`` is told of bytes written and in all."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     position = 0

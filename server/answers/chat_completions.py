@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 from sterna.engine import EnergyAccounting
-from sterna.server.answers.chat_choice import ChatChoice
+from sterna.server.answers.chat_reader import ChatReader
 from sterna.server.answers.logprobs import LogprobWriter
 from sterna.server.answers.usage import UsageCounter
 from sterna.server.generation.job import GenerationJob
@@ -34,7 +34,7 @@ class ChatAnswer:
         self._logprobs = logprobs
         self._head = new_head("chatcmpl", body.model)
         self._usage = UsageCounter(job, energy if body.tells_energy else None)
-        self._choices = [ChatChoice(job.tool_use) for _ in range(job.num_sequences)]
+        self._readers = [ChatReader(job.tool_use) for _ in range(job.num_sequences)]
         self._prompt_token_ids = job.prompts[0] if body.return_token_ids else None
 
     def whole(self, texts: Sequence[TextDelta]) -> ChatCompletion:
@@ -68,17 +68,17 @@ class ChatAnswer:
             yield ChatCompletionChunk(**self._head, choices=[], usage=self._usage.total())
 
     def _choice(self, text: TextDelta) -> Choice:
-        choice = self._choices[text.index]
-        message, reason = choice.message(text), choice.end_reason(text)
+        reader = self._readers[text.index]
+        message, reason = reader.message(text), reader.end_reason(text)
         assert reason, "a stream ends only when all its sequences have"
         return Choice(message=message, finish_reason=reason, **self._details(text))
 
     def _chunk_choices(self, delta: TextDelta) -> Iterator[ChunkChoice]:
-        choice = self._choices[delta.index]
-        gained = choice.read(delta)
+        reader = self._readers[delta.index]
+        gained = reader.read(delta)
         yield from (ChunkChoice(index=delta.index, delta=gain) for gain in gained[:-1])
         for last in gained[-1:]:
-            reason, details = choice.end_reason(delta), self._details(delta)
+            reason, details = reader.end_reason(delta), self._details(delta)
             yield ChunkChoice(delta=last, finish_reason=reason, **details)
 
     def _details(self, delta: TextDelta) -> "_Details":

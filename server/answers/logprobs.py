@@ -7,7 +7,7 @@ from sterna.server.generation.text_delta import TextDelta, TextToken
 from sterna.server.schemas import logprobs as wire
 from sterna.server.text.vocabulary import Vocabulary
 
-LEAST = -9999.0  # JSON has no infinity; OpenAI's word for "very unlikely"
+LEAST_LOGPROB = -9999.0  # JSON has no infinity; OpenAI's word for "very unlikely"
 
 
 class LogprobWriter:
@@ -48,7 +48,7 @@ class LogprobWriter:
     def _top(self, top: TokenLogprob) -> wire.TopLogprob:
         return wire.TopLogprob(
             token=self._vocabulary.text_of(top.token_id),
-            logprob=max(top.logprob, LEAST),
+            logprob=max(top.logprob, LEAST_LOGPROB),
             bytes=list(self._vocabulary.bytes_of(top.token_id)),
         )
 
@@ -58,7 +58,9 @@ class LogprobWriter:
             return None
         listed: dict[str, float] = {}
         for top in (*token.top_logprobs, TokenLogprob(token.token_id, token.logprob)):
-            listed.setdefault(self._vocabulary.text_of(top.token_id), max(top.logprob, LEAST))
+            listed.setdefault(
+                self._vocabulary.text_of(top.token_id), max(top.logprob, LEAST_LOGPROB)
+            )
         return listed
 
     def _prompt_token(
@@ -71,7 +73,7 @@ class LogprobWriter:
             listed[top.token_id] = (top.logprob, rank)
         return {
             token_id: wire.PromptTokenLogprob(
-                logprob=max(logprob, LEAST),
+                logprob=max(logprob, LEAST_LOGPROB),
                 rank=rank,
                 decoded_token=self._vocabulary.text_of(token_id),
             )
@@ -80,4 +82,4 @@ class LogprobWriter:
 
 
 def _floor(logprob: float | None) -> float | None:
-    return None if logprob is None else max(logprob, LEAST)
+    return None if logprob is None else max(logprob, LEAST_LOGPROB)

@@ -20,8 +20,8 @@ from sterna.server.schemas.message_events import (
     MessageEnd,
     MessageStart,
     MessageStop,
+    MessageStopReason,
     MessageUsage,
-    StopReason,
     TextContent,
     TextGain,
     ToolUseContent,
@@ -136,7 +136,7 @@ def _usage(counter: UsageCounter) -> MessageUsage:
     )
 
 
-def _stop_reason(delta: TextDelta, *, has_called: bool) -> StopReason:
+def _stop_reason(delta: TextDelta, *, has_called: bool) -> MessageStopReason:
     if delta.finish_reason == "length":
         return "max_tokens"
     if _stop_sequence(delta) is not None:

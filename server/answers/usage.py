@@ -21,7 +21,7 @@ class UsageCounter:
         return self._tally.num_generated
 
     def add(self, delta: TextDelta) -> None:
-        """Count a delta, merged or not."""
+        """Add a delta."""
         self._tally.add(delta)
 
     def so_far(self) -> Usage:

@@ -1,1 +1,1 @@
-"""``sterna bench http``: load on any OpenAI-compatible server, and what its clients see."""
+"""``sterna bench http``: load on any OpenAI-compatible server, measured by its clients."""

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server as a client addresses it: where to post, and what it accepts."""
+"""How to reach an OpenAI-compatible server, and which fields it accepts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One path of one server. ``extras`` are the fields that not every server accepts."""
+    """One path of a server. ``extras`` are fields that not every server accepts."""
 
     base_url: str  # without /v1
     path: str
@@ -19,11 +19,11 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """Where to post."""
+        """URL to post to."""
         return self.base_url + self.path
 
     def body(self, prompt: str, max_tokens: int) -> dict[str, Any]:
-        """Ask for one answer in one piece: greedy, so that servers do the same work."""
+        """Return the body of a greedy request without streaming, the same work for every server."""
         return {
             "model": self.model,
             "max_tokens": max_tokens,
@@ -32,7 +32,7 @@ class Endpoint:
         }
 
     def stream_body(self, prompt: str, max_tokens: int) -> dict[str, Any]:
-        """Ask for one answer as a stream."""
+        """Return the body of a streamed request."""
         return self.body(prompt, max_tokens) | {"stream": True, **self.extras}
 
     def _prompt(self, prompt: str) -> dict[str, Any]:
@@ -42,5 +42,5 @@ class Endpoint:
 
 
 def base_of(url: str) -> str:
-    """Return the address without the ``/v1`` that clients of OpenAI are configured with."""
+    """Return the URL without the ``/v1`` that OpenAI clients add."""
     return url.rstrip("/").removesuffix("/v1")

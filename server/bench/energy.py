@@ -1,4 +1,4 @@
-"""What a server's own metrics say it has taken: Sterna's counters, read before and after a load."""
+"""Energy of a load, from a server's own metrics before and after it."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _NOT_THE_PROCESSOR: Final = "gpu"  # the engine does not compute there
 
 @dataclass(frozen=True, slots=True)
 class EnergyReading:
-    """Joules by source since the server's start; detail: how its sources are doing."""
+    """Joules by source since the server started; detail: the state of its sources."""
 
     joules: Mapping[str, float]
     detail: str
@@ -24,20 +24,20 @@ class EnergyReading:
 
 @dataclass(frozen=True, slots=True)
 class LoadEnergy:
-    """Joules of the processor and its memory during a load; None where nothing is measured."""
+    """Joules of the processor and its memory during a load; None if nothing is measured."""
 
     joules: float | None = None
     source: str = UNAVAILABLE
 
     def __add__(self, other: "LoadEnergy") -> "LoadEnergy":
-        """Both, if both were measured alike."""
+        """Return the sum, if both have the same source."""
         if self.joules is None or other.joules is None or self.source != other.source:
             return LoadEnergy()
         return LoadEnergy(self.joules + other.joules, self.source)
 
 
 def energy_between(before: EnergyReading, after: EnergyReading) -> LoadEnergy:
-    """Return what one source measured; none if there was none, or if another took its place."""
+    """Return the energy between two readings; none without a source, or if it changed."""
     grown = {
         source: joules - before.joules.get(source, 0.0) for source, joules in after.joules.items()
     }
@@ -48,7 +48,7 @@ def energy_between(before: EnergyReading, after: EnergyReading) -> LoadEnergy:
 
 
 async def read_energy(client: httpx.AsyncClient, base_url: str) -> EnergyReading:
-    """Read a server's counters; one that has none, or no metrics at all, is no error."""
+    """Read a server's counters; missing counters or metrics are not an error."""
     try:
         response = await client.get(f"{base_url}/metrics")
         return _parse(response.raise_for_status().text)
@@ -66,4 +66,6 @@ def _parse(text: str) -> EnergyReading:
                 joules[labels["source"]] += sample.value
             elif sample.name == _INFO:
                 details.append("{source}: {status}: {detail}".format_map(labels))
-    return EnergyReading(joules, "; ".join(details) or "the server's /metrics says nothing of it")
+    return EnergyReading(
+        joules, "; ".join(details) or "the server's /metrics has no energy metrics"
+    )

@@ -1,8 +1,8 @@
 """``sterna bench http``: closed-loop load on one server, or on two in turn.
 
-Two servers take turns at each number of clients (A B A B), so that a machine that changes its
-speed meanwhile changes it for both. Servers are used through what every OpenAI-compatible one
-has; fields beyond that are sent only to servers that accept them.
+Two servers take turns at each number of clients (A B A B), so that changes of the machine's speed
+affect both. Only what every OpenAI-compatible server has is used; other fields are sent only to
+servers that accept them.
 """
 
 import asyncio
@@ -14,14 +14,13 @@ from typing import Final
 
 import httpx
 
+from sterna.engine import Progress
 from sterna.server.bench.energy import LoadEnergy, energy_between, read_energy
 from sterna.server.bench.load import Load, LoadSource
 from sterna.server.bench.probe import find_endpoint
 from sterna.server.bench.prompt import PromptWriter
-from sterna.server.bench.report import HttpReport, LoadFigures, Objective, ServerFacts, ratios
+from sterna.server.bench.report import HttpReport, LoadFigures, Objective, ServerInfo, ratios
 from sterna.server.bench.stream import timed_request
-
-Progress = Callable[[str, int, int], None]
 
 _TURNS_OF_TWO: Final = 2  # of each server at each number of clients
 _TIMEOUT_SECONDS: Final = 600.0  # without a byte: an answer may wait long behind fifteen others
@@ -29,7 +28,7 @@ _TIMEOUT_SECONDS: Final = 600.0  # without a byte: an answer may wait long behin
 
 @dataclass(frozen=True, slots=True)
 class HttpPlan:
-    """What to measure. ``model`` None: the first that each server lists."""
+    """What to measure. With ``model`` None, the first model that each server lists."""
 
     urls: Sequence[str]  # one or two
     clients: Sequence[int] = (1, 8, 16)
@@ -41,22 +40,22 @@ class HttpPlan:
 
     @property
     def turns(self) -> int:
-        """How often each server is asked at each number of clients."""
+        """Number of turns of each server at each number of clients."""
         return 1 if len(self.urls) == 1 else _TURNS_OF_TWO
 
     @property
     def num_requests(self) -> int:
-        """Of the whole run."""
+        """Number of requests in the whole run."""
         return sum(self.clients) * self.requests_per_client * self.turns * len(self.urls)
 
 
 def bench_http(plan: HttpPlan, progress: Progress | None = None) -> HttpReport:
-    """Measure. Raises ConfigError if a server can't be reached or streams nothing."""
+    """Measure. Raises ConfigError if a server cannot be reached or does not stream."""
     return asyncio.run(measure(plan, progress))
 
 
 async def measure(plan: HttpPlan, progress: Progress | None = None) -> HttpReport:
-    """Measure, inside a running event loop. Raises as ``bench_http``."""
+    """Measure in a running event loop. Raises like ``bench_http``."""
     counter = _AnswerCounter(plan.num_requests, progress)
     async with AsyncExitStack() as stack:
         servers = [
@@ -70,7 +69,7 @@ async def measure(plan: HttpPlan, progress: Progress | None = None) -> HttpRepor
         requests_per_client=plan.requests_per_client,
         turns=plan.turns,
         objective=plan.objective,
-        servers=[server.facts for server in servers],
+        servers=[server.info for server in servers],
         results=[figures for row in rows for figures in row],
         url_over_vs=None if len(servers) == 1 else [ratios(*row) for row in rows],
     )
@@ -79,7 +78,7 @@ async def measure(plan: HttpPlan, progress: Progress | None = None) -> HttpRepor
 async def _take_turns(
     plan: HttpPlan, servers: Sequence["_Server"], clients: int
 ) -> list[LoadFigures]:
-    """Load each server with so many clients, one server at a time."""
+    """Load each server with this many clients, one server at a time."""
     loads = {server: Load() for server in servers}
     energies: dict[_Server, LoadEnergy] = {}
     for _, server in product(range(plan.turns), servers):
@@ -87,27 +86,27 @@ async def _take_turns(
         loads[server] += load
         energies[server] = energies[server] + energy if server in energies else energy
     return [
-        LoadFigures.of(server.facts.url, clients, load, plan.objective, energies[server])
+        LoadFigures.of(server.info.url, clients, load, plan.objective, energies[server])
         for server, load in loads.items()
     ]
 
 
 def _client() -> httpx.AsyncClient:
-    """As many connections as clients; no proxy, whatever the environment says."""
+    """Return a client with a connection per simulated client, and without a proxy."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=limits, trust_env=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Server:
-    """A server that was found to answer, and the load for it."""
+    """A reachable server, and its load."""
 
-    facts: ServerFacts
+    info: ServerInfo
     source: LoadSource
 
     async def run(self, num_clients: int, requests_per_client: int) -> tuple[Load, LoadEnergy]:
         """Load the server for a turn."""
-        client, url = self.source.client, self.facts.url
+        client, url = self.source.client, self.info.url
         before = await read_energy(client, url)
         load = await self.source.run(num_clients, requests_per_client)
         return load, energy_between(before, await read_energy(client, url))
@@ -120,7 +119,7 @@ class _Server:
         prompts = PromptWriter()
         prompt_tokens = await prompts.calibrate(client, endpoint, plan.prompt_tokens)
         warm_up = await timed_request(client, endpoint, prompts.write(), plan.output_tokens)
-        facts = ServerFacts(
+        info = ServerInfo(
             url=endpoint.base_url,
             model=endpoint.model,
             path=endpoint.path,
@@ -129,11 +128,11 @@ class _Server:
             counted="usage" if warm_up.is_counted_by_server else "chunks",
             energy=(await read_energy(client, endpoint.base_url)).detail,
         )
-        return cls(facts, LoadSource(client, endpoint, prompts, plan.output_tokens, on_answer))
+        return cls(info, LoadSource(client, endpoint, prompts, plan.output_tokens, on_answer))
 
 
 class _AnswerCounter:
-    """Shows how many requests have ended."""
+    """Shows the number of finished requests."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         self._total = total
@@ -141,7 +140,7 @@ class _AnswerCounter:
         self._num_answers = 0
 
     def add(self) -> None:
-        """Count one."""
+        """Count a request."""
         self._num_answers += 1
         if self._progress:
             self._progress("Measuring requests", self._num_answers, self._total)

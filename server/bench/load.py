@@ -1,4 +1,4 @@
-"""Closed-loop load: each client sends its next request as soon as its last one has ended."""
+"""Closed-loop load: each client sends its next request as soon as the last one ends."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ from sterna.server.bench.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """All requests of one or several turns, and how long these took in all."""
+    """All requests of one or several turns, and their total time."""
 
     traces: Sequence[Trace] = ()
     seconds: float = 0.0
 
     def __add__(self, other: "Load") -> "Load":
-        """Both, as if one had followed on the other."""
+        """Return both loads as one."""
         return Load([*self.traces, *other.traces], self.seconds + other.seconds)
 
 
@@ -36,7 +36,7 @@ class LoadSource:
     on_answer: Callable[[], None] = lambda: None
 
     async def run(self, num_clients: int, requests_per_client: int) -> Load:
-        """Run all clients at once, each to its last request."""
+        """Run all clients concurrently, each to its last request."""
         traces: list[Trace] = []
         start = perf_counter()
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Finds out how to talk to a server: its model's name, its path, the fields that it accepts."""
+"""Finds out how to use a server: its model's name, its path, the fields it accepts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,9 +18,9 @@ _REFUSED: Final = ("http 400", "http 422")
 
 
 async def find_endpoint(client: httpx.AsyncClient, url: str, model: str | None = None) -> Endpoint:
-    """Try, with short requests, until one is streamed: completions first, then chat.
+    """Return an endpoint that streams, tried with short requests: completions, then chat.
 
-    ``model`` None: the first that the server lists. Raises ConfigError.
+    With ``model`` None, the first that the server lists is used. Raises ConfigError.
     """
     base_url = base_of(url)
     model = model or await _first_model(client, base_url)
@@ -30,11 +30,11 @@ async def find_endpoint(client: httpx.AsyncClient, url: str, model: str | None =
         if error is None:
             return endpoint
         errors.append(f"{path}: {error}")
-    raise ConfigError(f"{url}: no stream of text from model {model!r} ({', '.join(errors)})")
+    raise ConfigError(f"{url}: could not stream text from model {model!r} ({', '.join(errors)})")
 
 
 async def _try_path(client: httpx.AsyncClient, endpoint: Endpoint) -> tuple[Endpoint, str | None]:
-    """Drop extra fields until none is refused. Returns what is left, and the error if it fails."""
+    """Drop extra fields until none is refused. Returns the endpoint, and the last error."""
     error: str | None = None
     for extras in _EXTRAS:
         endpoint = replace(endpoint, extras=extras)
@@ -53,4 +53,4 @@ async def _first_model(client: httpx.AsyncClient, base_url: str) -> str:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"{url}: {reason}") from None
     except (ValueError, TypeError, LookupError):
-        raise ConfigError(f"{url}: lists no model, name one with --model") from None
+        raise ConfigError(f"{url}: lists no model; name one with --model") from None

@@ -1,6 +1,6 @@
-"""Prompts of about a given number of tokens, no two of which begin alike.
+"""Prompts of about a given number of tokens, each with a different beginning.
 
-A server that keeps the prefixes of earlier prompts finds nothing in them to reuse.
+So a prefix cache finds nothing to reuse.
 """
 
 from itertools import count
@@ -11,7 +11,7 @@ import httpx
 
 from sterna.server.bench.endpoint import Endpoint
 
-# Of four letters each: a token each where there is a vocabulary, and five where bytes are tokens.
+# Four letters each: usually one token, or five, with the space, where every byte is a token.
 _WORDS: Final = [
     "able",
     "area",
@@ -76,7 +76,7 @@ _WORDS: Final = [
     "name",
     "near",
     "news",
-    "north",
+    "noon",
     "note",
     "open",
     "page",
@@ -106,7 +106,7 @@ _WORDS: Final = [
     "song",
     "star",
     "step",
-    "stone",
+    "tall",
     "time",
     "town",
     "tree",
@@ -127,11 +127,11 @@ _WORDS: Final = [
     "year",
 ]
 _TRIES: Final = 3
-_FIRST_NUMBERS: Final = (100_000, 900_000)  # all of as many digits, for as many tokens
+_FIRST_NUMBERS: Final = (100_000, 900_000)  # six digits each, so equally many tokens
 
 
 class PromptWriter:
-    """Writes prompts of ``num_words`` words each: a number that never comes twice, then any."""
+    """Writes prompts of ``num_words`` words: a number that never repeats, then random words."""
 
     def __init__(self, num_words: int = 1, random: Random | None = None) -> None:
         self.num_words = num_words
@@ -146,10 +146,10 @@ class PromptWriter:
     async def calibrate(
         self, client: httpx.AsyncClient, endpoint: Endpoint, num_tokens: int
     ) -> int | None:
-        """Choose the number of words that makes about ``num_tokens`` tokens.
+        """Choose the number of words so that a prompt has about ``num_tokens`` tokens.
 
-        Returns the tokens of such a prompt as the server counts them; None if it doesn't say, and
-        then a word is taken for a token.
+        Returns how many tokens the server counts in such a prompt. Returns None if the server does
+        not report it; then a word is assumed to be a token.
         """
         self.num_words = 1
         shortest = await self._count_tokens(client, endpoint)
@@ -167,7 +167,7 @@ class PromptWriter:
             try:
                 response = await client.post(endpoint.url, json=endpoint.body(self.write(), 1))
                 return int(response.raise_for_status().json()["usage"]["prompt_tokens"])
-            except httpx.TransportError:  # some servers close a connection that was to be kept
+            except httpx.TransportError:  # some servers close a kept-alive connection
                 continue
             except (httpx.HTTPError, ValueError, TypeError, LookupError):
                 return None

@@ -1,4 +1,4 @@
-"""Figures of a load: throughput, latencies, goodput, errors; and the ratios of two servers'."""
+"""Results of a load: throughput, latencies, goodput and errors, and ratios of two servers."""
 
 import math
 from collections import Counter
@@ -22,13 +22,13 @@ _COMPARED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What a user is content with: time to first token, and the mean time between tokens."""
+    """Objectives for goodput: time to first token, and mean time between tokens."""
 
     ttft_seconds: float = 5.0
     itl_ms: float = 250.0
 
     def is_met(self, trace: Trace) -> bool:
-        """Whether this request met both."""
+        """Return whether a request met both objectives."""
         ttft = trace.ttft_seconds
         return (
             trace.error is None
@@ -40,9 +40,9 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class LoadFigures:
-    """What clients saw. Latencies are None if there were none; itl: between chunks of a stream.
+    """Measurements of clients; latencies are None without data. itl: between chunks of a stream.
 
-    joules_per_output_token: of the server's processor and memory; None where none is measured.
+    joules_per_output_token: of the server's processor and memory; None if not measured.
     """
 
     url: str
@@ -68,7 +68,7 @@ class LoadFigures:
         objective: Objective,
         energy: LoadEnergy | None = None,
     ) -> "LoadFigures":
-        """Sum up. Failed requests count as requests and as errors, in nothing else."""
+        """Summarize a load. Failed requests count only as requests and as errors."""
         energy = energy or LoadEnergy()
         answered = [trace for trace in load.traces if trace.error is None]
         tokens = sum(trace.output_tokens for trace in answered)
@@ -92,8 +92,8 @@ class LoadFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerFacts:
-    """How a server was asked, and who counted the tokens of its answers."""
+class ServerInfo:
+    """How a server was used, and who counted the tokens of its answers."""
 
     url: str
     model: str
@@ -106,24 +106,24 @@ class ServerFacts:
 
 @dataclass(frozen=True, slots=True)
 class HttpReport:
-    """All figures of one run. ``url_over_vs``: of --url divided by those of --vs, by clients."""
+    """All results of one run. ``url_over_vs``: results of --url divided by those of --vs."""
 
     prompt_tokens: int
     output_tokens: int
     requests_per_client: int
     turns: int
     objective: Objective
-    servers: Sequence[ServerFacts]
+    servers: Sequence[ServerInfo]
     results: Sequence[LoadFigures]
     url_over_vs: Sequence[Mapping[str, float | None]] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON takes it."""
+        """Return the report for JSON."""
         return asdict(self)
 
 
 def ratios(first: LoadFigures, second: LoadFigures) -> dict[str, float | None]:
-    """Divide the figures of one server by another's at the same load; None where it can't be."""
+    """Divide the results of two servers at the same load; None where impossible."""
     row: dict[str, float | None] = {"clients": first.clients}
     return row | {name: _ratio(getattr(first, name), getattr(second, name)) for name in _COMPARED}
 
@@ -133,6 +133,6 @@ def _ratio(numerator: float | None, denominator: float | None) -> float | None:
 
 
 def _percentile_ms(seconds: Iterable[float], share: float) -> float | None:
-    """Nearest rank: the least value that ``share`` of all values do not exceed."""
+    """Return the percentile by nearest rank."""
     ordered = sorted(seconds)
     return 1e3 * ordered[math.ceil(share * len(ordered)) - 1] if ordered else None

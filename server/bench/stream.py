@@ -1,4 +1,4 @@
-"""One streamed request, with the time at which each piece of its answer came."""
+"""One streamed request, with the time of each chunk of its answer."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from sterna.server.bench.trace import Trace
 async def timed_request(
     client: httpx.AsyncClient, endpoint: Endpoint, prompt: str, max_tokens: int
 ) -> Trace:
-    """Send a prompt and read the answer to its end. Raises nothing: errors are in the trace."""
+    """Send a prompt and read the whole answer. Errors are in the trace, not raised."""
     recorder = _Recorder()
     body = endpoint.stream_body(prompt, max_tokens)
     try:
@@ -31,7 +31,7 @@ async def timed_request(
 
 
 class _Recorder:
-    """Reads the lines of an event stream as they come."""
+    """Records the lines of an event stream as they arrive."""
 
     def __init__(self) -> None:
         self._start = perf_counter()
@@ -41,7 +41,7 @@ class _Recorder:
         self._has_failed = False
 
     def read(self, line: str) -> None:
-        """Take one line. Raises what wrongly shaped JSON makes it raise."""
+        """Record one line. Raises various errors for JSON of an unexpected form."""
         seconds = perf_counter() - self._start
         field, _, value = line.partition(":")
         if field != "data":
@@ -52,7 +52,7 @@ class _Recorder:
             self._read_event(json.loads(value), seconds)
 
     def trace(self) -> Trace:
-        """Sum up, after the last line."""
+        """Return the trace, after the last line."""
         if self._has_failed or not self._has_ended:
             return Trace(error="error event" if self._has_failed else "cut short")
         counted = self._counted_tokens
@@ -70,6 +70,6 @@ class _Recorder:
 
 
 def _text(choice: Mapping[str, Any]) -> str | None:
-    """Text of a chunk of a completion, or of a chat; thinking aloud counts."""
+    """Return the text of a chunk, including reasoning."""
     delta = choice.get("delta") or {}
     return choice.get("text") or delta.get("content") or delta.get("reasoning_content")

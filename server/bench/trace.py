@@ -1,4 +1,4 @@
-"""What a client saw of one request: when pieces of the answer came, or why none did."""
+"""The course of one request: when chunks of its answer arrived, or its error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from statistics import fmean
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One request. ``error`` is its kind in a word or two, such as ``http 429``; None: all well."""
+    """One request. ``error`` is a short description such as ``http 429``, or None."""
 
     chunk_seconds: Sequence[float] = ()  # since the request was sent, of each chunk that has text
     output_tokens: int = 0

@@ -1,25 +1,22 @@
-"""A progress bar on a terminal; nothing where there is none."""
+"""A progress bar, shown only on a terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
-from tqdm import tqdm
+from sterna.engine import Progress
 
 
-@contextmanager
-def progress_bar(unit: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what takes progress: what is going on, how much is done, how much there is in all.
+def progress_bar(unit: str) -> AbstractContextManager[Progress]:
+    """Yield a callback for progress: what is being done, the amount done, and the total.
 
-    Amounts are shown with the unit behind them; bytes are ``B`` and get a prefix.
+    Amounts are shown followed by the unit; ``B``, for bytes, gets a prefix such as M.
     """
-    with tqdm(
-        unit=unit, unit_scale=unit == "B", disable=not sys.stderr.isatty(), leave=False
-    ) as bar:
+    if not sys.stderr.isatty():
+        return nullcontext(_ignore)
+    from sterna.server.commands.terminal_bar import terminal_bar  # noqa: PLC0415 (or not at all)
 
-        def show(what: str, done: int, total: int) -> None:
-            bar.set_description(what, refresh=False)
-            bar.total = total
-            bar.update(done - bar.n)
+    return terminal_bar(unit)
 
-        yield show
+
+def _ignore(what: str, done: int, total: int) -> None:
+    pass

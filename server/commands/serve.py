@@ -1,36 +1,47 @@
-"""``sterna serve [MODEL]``: load a model, then answer requests until told to stop."""
+"""``sterna serve [MODEL]``: load a model, then answer requests until stopped."""
 
 import gc
-from argparse import ArgumentParser, Namespace, _ArgumentGroup
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from fastapi import FastAPI
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from sterna.server import checkpoint, logs
 from sterna.server.app import create_app
+from sterna.server.commands.options import add_option, help_text
 from sterna.server.commands.progress import progress_bar
 from sterna.server.commands.signals import ended_by_sigterm
 from sterna.server.http import auth
 from sterna.server.http.listener import Server, check_address, check_tls
 from sterna.server.http.loading import answered_while_loading
 from sterna.server.served_model import ServedModel
-from sterna.server.settings import Settings, option, variable
+from sterna.server.settings import Settings
 
-GROUPS = {  # the help's titles, each by the setting that it begins with
-    "host": "where, and to whom",
-    "max_body_bytes": "limits of a connection",
-    "threads": "computing, and limits of the queue",
+FIRST_GROUP = "model"
+GROUPS = {  # titles in the help, keyed by the first setting of each group
+    "host": "address and access",
+    "max_body_bytes": "connection limits",
+    "threads": "compute, cache and queue",
     "powercap_dir": "energy",
-    "log_level": "log",
+    "log_level": "logging",
 }
+EPILOG = """\
+examples:
+  sterna serve                                      serve the built-in model on port 8000
+  sterna serve microsoft/bitnet-b1.58-2B-4T         download a model and serve it
+  sterna serve ./checkpoint --host 0.0.0.0 --port 9000 --api-key KEY
+
+Every setting is also an environment variable, shown in brackets; an option overrides it.
+"""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Make an option of every setting, in the order and the groups of the settings."""
-    parser.usage = "%(prog)s [OPTION VALUE]... [MODEL]"
-    group = parser.add_argument_group("what is served")
+    """Add an option for every setting, in the order and the groups of the settings."""
+    parser.set_defaults(run=run)
+    parser.usage = "%(prog)s [OPTIONS] [MODEL]"
+    parser.epilog = EPILOG
+    group = parser.add_argument_group(FIRST_GROUP)
     for name in Settings.model_fields:
         if name in GROUPS:
             group = parser.add_argument_group(GROUPS[name])
@@ -38,20 +49,6 @@ def add_arguments(parser: ArgumentParser) -> None:
             group.add_argument(name, nargs="?", metavar="MODEL", help=help_text(name))
         else:
             add_option(group, name)
-
-
-def add_option(parser: ArgumentParser | _ArgumentGroup, name: str) -> None:
-    """Make an option of one setting; the settings themselves check the value."""
-    parser.add_argument(option(name), metavar="VALUE", help=help_text(name))
-
-
-def help_text(name: str) -> str:
-    """What a setting is, its default, and its variable."""
-    field = Settings.model_fields[name]
-    default = "" if field.default in (None, ()) or field.default_factory else field.default
-    default = str(default).lower() if isinstance(default, bool) else default
-    shown = f" (default: {default})" if default != "" else ""
-    return f"{field.description}{shown} [{variable(name)}]"
 
 
 def run(arguments: Namespace) -> int:
@@ -63,7 +60,7 @@ def run(arguments: Namespace) -> int:
     logs.configure(settings.log_level, settings.log_format)
     check_address(settings.host, settings.port)
     check_tls(settings)
-    auth.load_keys(settings)  # whose complaint, too, should not wait until a model is loaded
+    auth.load_keys(settings)  # before the model is loaded, so that an error shows at once
     checkpoint.check(settings)
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
@@ -76,9 +73,9 @@ def run(arguments: Namespace) -> int:
 
 @contextmanager
 def quick_collections() -> Iterator[None]:
-    """Keep what is loaded out of garbage collections, which stop every thread.
+    """Exclude the objects that exist now from garbage collection, which stops every thread.
 
-    Else a full one walks through the objects of all libraries, a quarter of a second.
+    Otherwise a full collection visits the objects of all libraries and takes a quarter of a second.
     """
     gc.collect()
     gc.freeze()
@@ -89,11 +86,11 @@ def quick_collections() -> Iterator[None]:
 
 
 def load_app(settings: Settings) -> tuple[FastAPI, Settings]:
-    """The app around a loaded engine, and the settings with the model found.
+    """Return the app around a loaded engine, and the settings with the resolved model.
 
-    May download, and shows what is done on a terminal. Raises CheckpointError, ConfigError.
+    May download the model; shows progress on a terminal. Raises CheckpointError, ConfigError.
     """
     settings = checkpoint.resolve(settings)
-    with logging_redirect_tqdm(), progress_bar(" layers") as progress:  # log lines above the bar
+    with progress_bar(" layers") as progress:
         model = ServedModel.load(settings, progress)
     return create_app(settings, model), settings

@@ -1,4 +1,4 @@
-"""SIGTERM before the server is up; from then on, uvicorn has it."""
+"""Handling of SIGTERM until the server is up; then uvicorn takes over."""
 
 import os
 import signal
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process at once, as it does anyway but for process 1 of a container.
+    """Let SIGTERM end the process at once, also as process 1 of a container.
 
-    The kernel keeps from process 1 what it has no handler for: a stop would wait until loading
-    ends. Restores the handler. For the main thread only.
+    The kernel does not deliver a signal without a handler to process 1, so stopping the container
+    would otherwise wait until the model is loaded. Restores the handler. For the main thread only.
     """
     before = signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     try:

@@ -44,7 +44,7 @@ class ConstraintCompiler:
         eos_token_ids: Collection[int],
         limits: CompileLimits,
     ) -> None:
-        """Prepare to read the tokenizer as soon as ``start`` is called."""
+        """Read nothing yet: the tokenizer takes a hundred megabytes, and many never need it."""
         self._load: Callable[[], GrammarVocabulary] = lambda: GrammarVocabulary.load(
             tokenizer_json(), vocab_size, eos_token_ids
         )
@@ -52,13 +52,6 @@ class ConstraintCompiler:
         self._pool = ThreadPoolExecutor(NUM_THREADS, "constraints")
         self._compile_text = lru_cache(NUM_CACHED)(self._compile_anew)
         self._vocabulary: Future[GrammarVocabulary] | None = None
-
-    def start(self) -> None:
-        """Begin to read the tokenizer, on a thread. Does nothing the second time."""
-        if self._vocabulary is None:
-            with self._deep_stack():
-                self._vocabulary = self._pool.submit(self._load)
-            self._vocabulary.add_done_callback(_warn)
 
     def stop(self) -> None:
         """Start nothing more. A compile that runs is left to end."""
@@ -69,28 +62,34 @@ class ConstraintCompiler:
 
         Raises InvalidRequestError, also when it takes too long.
         """
-        self.start()
         with self._deep_stack():
+            self._begin_to_load()
             work = asyncio.get_running_loop().run_in_executor(self._pool, self._compile, spec)
         try:
             return await asyncio.wait_for(work, self._limits.seconds)
         except TimeoutError:
-            reason = f"compiling takes more than {self._limits.seconds:g} seconds"
+            reason = f"did not compile within {self._limits.seconds:g} seconds"
         except RecursionError:
-            reason = "it is nested too deeply"
+            reason = "is nested too deeply"
         except ValueError as error:
             reason = one_line(str(error))
         raise InvalidRequestError(f"{param}: {reason}.", param=param)
+
+    def _begin_to_load(self) -> None:
+        """Read the tokenizer on a thread. Does nothing the second time."""
+        if self._vocabulary is None:
+            self._vocabulary = self._pool.submit(self._load)
+            self._vocabulary.add_done_callback(_warn)
 
     def _compile(self, spec: ConstraintSpec) -> Constraint:
         grammar = spec.text()
         limit = self._limits.max_bytes
         if (num_bytes := len(grammar.encode())) > limit:
-            raise ValueError(f"it has {num_bytes} bytes, at most {limit} are allowed")
+            raise ValueError(f"has {num_bytes} bytes, but at most {limit} are allowed")
         return self._compile_text(grammar)
 
     def _compile_anew(self, grammar: str) -> Constraint:
-        assert self._vocabulary, "started by compile"
+        assert self._vocabulary, "begun by compile"
         return self._vocabulary.result().compile(grammar)
 
     @contextmanager
@@ -105,4 +104,6 @@ class ConstraintCompiler:
 
 def _warn(vocabulary: "Future[GrammarVocabulary]") -> None:
     if not vocabulary.cancelled() and (error := vocabulary.exception()):
-        _log.warning("no structured output with this tokenizer: %s", one_line(str(error)))
+        _log.warning(
+            "structured output is not available with this tokenizer: %s", one_line(str(error))
+        )

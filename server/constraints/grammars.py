@@ -72,7 +72,7 @@ class Regex:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OneOf:
     """The text is one of several. One that another begins with may win over it."""
 
     choices: Sequence[str]
@@ -80,7 +80,7 @@ class Choice:
     def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         if not all(self.choices) or not self.choices:
-            raise ValueError("there must be a choice, and none may be empty")
+            raise ValueError("there must be at least one choice, and no choice may be empty")
         return _one_lexeme(" | ".join(map(json.dumps, self.choices)), unlike)
 
 
@@ -97,16 +97,18 @@ class Grammar:
         try:
             return lark(any_to_lark(self.source))
         except Exception as error:  # GbnfToLarkError has no base of its own
-            raise ValueError(f"neither a Lark grammar with start, nor GBNF: {error}") from None
+            raise ValueError(
+                f"not a Lark grammar with a rule named start, and not GBNF: {error}"
+            ) from None
 
 
 # An answer may be one of these, or else begin with a mark: ``unlike`` keeps their texts from that.
 # A Grammar can't be kept: a lexeme of it that begins like the mark would lose, whatever follows.
-Form = JsonSchema | Regex | Choice
+Form = JsonSchema | Regex | OneOf
 
 
 class ConstraintSpec(Protocol):
-    """What an answer is held to: one of these kinds, or calls of tools (``tool_grammar``)."""
+    """The form of an answer: one of these, or calls of tools (``server/tools/grammar.py``)."""
 
     def text(self) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
@@ -140,7 +142,9 @@ def _one_lexeme(terminal: str, unlike: str | None) -> str:
 
 def _check_length(name: str, text: str) -> None:
     if (num_bytes := len(text.encode())) > MAX_PATTERN_BYTES:
-        raise ValueError(f"{name} has {num_bytes} bytes, at most {MAX_PATTERN_BYTES} are allowed")
+        raise ValueError(
+            f"{name} has {num_bytes} bytes, but at most {MAX_PATTERN_BYTES} are allowed"
+        )
 
 
 def _check_schema(schema: Mapping[str, Any]) -> None:
@@ -155,4 +159,4 @@ def _check_schema(schema: Mapping[str, Any]) -> None:
         if key in ("pattern", "patternProperties"):
             num_bytes += len(json.dumps(value))
     if num_bytes > MAX_PATTERN_BYTES:
-        raise ValueError(f"its patterns have more than {MAX_PATTERN_BYTES} bytes")
+        raise ValueError(f"its patterns have more than {MAX_PATTERN_BYTES} bytes in total")

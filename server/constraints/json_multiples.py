@@ -18,7 +18,9 @@ def check_multiples(schema: object) -> None:
     """Raise ValueError if all ``multipleOf`` of a JSON schema together ask for too much."""
     sizes = [_size(value) for key, value in members(schema) if key == "multipleOf"]
     if max(sum(sizes), lcm(*sizes)) > MAX_STATES:
-        raise ValueError(f"its multipleOf are too large: {MAX_STATES} is the most, all together")
+        raise ValueError(
+            f"its multipleOf values are too large: together they may not exceed {MAX_STATES}"
+        )
 
 
 def check_multiples_in_lark(source: str) -> None:
@@ -27,7 +29,7 @@ def check_multiples_in_lark(source: str) -> None:
         try:
             schema, _ = json.JSONDecoder().raw_decode(source, found.end())
         except ValueError:
-            raise ValueError("after %json there must be a JSON schema") from None
+            raise ValueError("%json must be followed by a JSON schema") from None
         check_multiples(schema)
 
 

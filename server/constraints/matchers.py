@@ -49,7 +49,7 @@ class GrammarVocabulary:
             tokenizer_json, n_vocab=vocab_size, eos_token=sorted(eos_token_ids) or None
         )
         if tokens.vocab_size != vocab_size:
-            raise ValueError(f"{tokens.vocab_size} tokens found, the model has {vocab_size}")
+            raise ValueError(f"found {tokens.vocab_size} tokens, but the model has {vocab_size}")
         bits = np.zeros(-(-vocab_size // 32) * 32, np.uint8)
         bits[list(Encoder.from_str(tokenizer_json).get_vocab(with_added_tokens=True).values())] = 1
         return cls(tokens, np.packbits(bits, bitorder="little").view("<u4"))
@@ -135,4 +135,4 @@ def one_line(reason: str) -> str:
     """The words of a reason, without the lines that only point at columns, nor a stack."""
     lines = re.split("<backtrace>|<non-verbose/>", reason)[0].splitlines()
     words = " ".join(line for line in lines if any(map(str.isalnum, line))).split()
-    return " ".join(words)[:MAX_REASON_CHARS] or "the reason is not known"
+    return " ".join(words)[:MAX_REASON_CHARS] or "unknown reason"

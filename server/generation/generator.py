@@ -1,8 +1,8 @@
-"""Prompts -> one stream of text deltas: the same for streamed and for whole responses.
+"""Generates a stream of text deltas from prompts, for streamed and for whole responses.
 
-The stream owns its sequences: however it ends, whoever closes it, its ``finally`` cancels what
-still runs, and the engine forgets it within a step. It never waits for its reader: what was
-generated meanwhile is merged into one delta per sequence.
+The stream owns its sequences: however it ends, its ``finally`` cancels those that still run, and
+the engine drops them within a step. It never waits for its reader: text generated meanwhile is
+merged into one delta per sequence.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from sterna.engine import AsyncEngine, ConstraintError
 from sterna.server.error_answers import as_api_error
 from sterna.server.errors import ConstraintFailedError, TimedOutError, UnavailableError
 from sterna.server.generation.job import GenerationJob
+from sterna.server.generation.outbox import Outbox
 from sterna.server.generation.request_record import RequestRecord, current_record
 from sterna.server.generation.text_delta import TextAssembler, TextDelta
 from sterna.server.metrics import Metrics, PromptMeter
@@ -38,18 +39,18 @@ class TextGenerator:
         self._end_error: Exception | None = None
 
     def end_all(self, error: Exception) -> None:
-        """Let every stream end with an error, also those whose prompts are still being encoded.
+        """End every stream with an error, including those whose prompts are still being encoded.
 
-        What an open one had to say is still said.
+        Text that is already generated is still delivered.
         """
         self._end_error = error
         for outbox in self._outboxes:
             outbox.fail(error)
 
     async def stream(self, job: GenerationJob) -> AsyncGenerator[TextDelta]:
-        """Deltas of all sequences as they come, until each has finished.
+        """Yield the deltas of all sequences as they come, until each has finished.
 
-        Raises what stopped any of them; the others end with it.
+        Raises the error of the first sequence that fails; the others end with it.
         """
         outbox, record = Outbox(job.num_sequences), current_record.get() or RequestRecord()
         record.begin(job)
@@ -80,8 +81,8 @@ class TextGenerator:
                 task.cancel()
 
     @contextmanager
-    def _limited(self, outbox: "Outbox", job: GenerationJob) -> Iterator[None]:
-        """Have the stream end at its time limit, or when all are told to."""
+    def _limited(self, outbox: Outbox, job: GenerationJob) -> Iterator[None]:
+        """End the stream at its time limit, or when all streams are ended."""
         timer = None
         if self._timeout_seconds is not None:
             left = self._timeout_seconds - (monotonic() - job.arrived_at)
@@ -101,7 +102,7 @@ class TextGenerator:
         self,
         job: GenerationJob,
         index: int,
-        outbox: "Outbox",
+        outbox: Outbox,
         prompt_meter: PromptMeter,
         record: RequestRecord,
     ) -> None:
@@ -125,37 +126,3 @@ class TextGenerator:
             except Exception as error:
                 meter.fail()
                 outbox.fail(error)
-
-
-class Outbox:
-    """What sequences have to say and the reader has not taken: at most one delta for each."""
-
-    def __init__(self, num_sequences: int) -> None:
-        self._num_open = num_sequences
-        self._deltas: dict[int, TextDelta] = {}
-        self._error: Exception | None = None
-        self._filled = asyncio.Event()
-
-    def put(self, delta: TextDelta) -> None:
-        """Add to what the sequence has said."""
-        earlier = self._deltas.get(delta.index)
-        self._deltas[delta.index] = earlier.merge(delta) if earlier else delta
-        self._filled.set()
-
-    def fail(self, error: Exception) -> None:
-        """Let the reader's next ``take`` raise, once all deltas are taken."""
-        self._error = self._error or error
-        self._filled.set()
-
-    async def take(self) -> list[TextDelta]:
-        """Wait for deltas. Empty when every sequence has said its last."""
-        if not self._num_open:
-            return []
-        await self._filled.wait()
-        if self._error and not self._deltas:
-            raise self._error
-        deltas, self._deltas = list(self._deltas.values()), {}
-        self._num_open -= sum(delta.finish_reason is not None for delta in deltas)
-        if not self._error:
-            self._filled.clear()
-        return deltas

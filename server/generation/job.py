@@ -1,4 +1,4 @@
-"""What one HTTP request wants generated, once its prompts are token ids."""
+"""What one HTTP request generates, once its prompts are token ids."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -32,28 +32,28 @@ class GenerationJob:
 
     @property
     def num_sequences(self) -> int:
-        """All choices of all prompts."""
+        """Number of choices of all prompts."""
         return len(self.prompts) * self.num_choices
 
     @property
     def prompt_lengths(self) -> list[int]:
-        """Tokens of each prompt."""
+        """Number of tokens in each prompt."""
         return [len(prompt) for prompt in self.prompts]
 
     def prompt_of(self, index: int) -> list[int]:
-        """Token ids that sequence ``index`` starts from."""
+        """Return the prompt of sequence ``index`` as token ids."""
         return self.prompts[index // self.num_choices]
 
     def echo_of(self, index: int) -> Echo | None:
-        """What sequence ``index`` repeats before its answer."""
+        """Return what sequence ``index`` repeats before its answer."""
         return self.echoes[index // self.num_choices] if self.echoes else None
 
     def context_of(self, index: int) -> list[int]:
-        """Token ids that the text of sequence ``index`` goes on from."""
+        """Return the token ids that the text of sequence ``index`` continues."""
         return self.prompt_of(index)[-NUM_CONTEXT_TOKENS:] if self.continues_text else []
 
     def params_of(self, index: int) -> SamplingParams:
-        """Choices to one prompt must differ, so each has a seed of its own, of 64 bits too."""
+        """Return the parameters of sequence ``index``; each choice has its own 64-bit seed."""
         seed = self.params.seed
         choice = index % self.num_choices
         return self.params if seed is None else replace(self.params, seed=seed ^ choice)

@@ -1,6 +1,6 @@
-"""The front door: every refusal that depends on the prompt happens here, before the first byte.
+"""Turns checked bodies into jobs. Every refusal that depends on the prompt happens here.
 
-Renders and encodes in a thread, so that a long prompt never holds up the streams of others.
+Prompts are rendered and encoded on a thread, so that a long one does not delay other streams.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class PromptEncoder:
         self._constraints = constraints
 
     async def chat_job(self, body: ChatCompletionRequest) -> GenerationJob:
-        """The job of a conversation. Raises InvalidRequestError, ContextLengthError."""
+        """Return the job of a conversation. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
         use = body.tool_use()
         prompt = await asyncio.to_thread(self._encode_chat, body, use.shown, must_fit=True)
@@ -49,12 +49,12 @@ class PromptEncoder:
         return await hold_to_tools(replace(job, tool_use=use), self._constraints)
 
     async def encode_chat(self, body: ChatCompletionRequest) -> list[int]:
-        """Token ids of a conversation, however long. Raises InvalidRequestError."""
+        """Return the token ids of a conversation of any length. Raises InvalidRequestError."""
         shown = body.tool_use().shown
         return await asyncio.to_thread(self._encode_chat, body, shown, must_fit=False)
 
     async def completion_job(self, body: CompletionRequest) -> GenerationJob:
-        """The job of one or several prompts. Raises InvalidRequestError, ContextLengthError."""
+        """Return the job of some prompts. Raises InvalidRequestError, ContextLengthError."""
         arrived_at = monotonic()
         if body.max_tokens == 0 and body.num_prompt_logprobs is None:
             message = "max_tokens: must be at least 1, or 0 with echo or prompt_logprobs."
@@ -68,11 +68,13 @@ class PromptEncoder:
         return replace(job, continues_text=True, echoes=echoes)
 
     def check_token_ids(self, token_ids: Collection[int], param: str) -> None:
-        """Raise InvalidRequestError unless the model has these tokens."""
+        """Raise InvalidRequestError if a token id is outside the vocabulary."""
         vocab_size = self._engine.model.vocab_size
         for token_id in (min(token_ids, default=0), max(token_ids, default=0)):
             if not 0 <= token_id < vocab_size:
-                message = f"{param}: token ids are from 0 to {vocab_size - 1}, found {token_id}."
+                message = (
+                    f"{param}: token ids must be from 0 to {vocab_size - 1}, found {token_id}."
+                )
                 raise InvalidRequestError(message, param=param)
 
     async def _job(
@@ -87,7 +89,9 @@ class PromptEncoder:
         self.check_token_ids(body.logit_bias or (), "logit_bias")
         self.check_token_ids(body.stop_token_ids or (), "stop_token_ids")
         if (body.min_tokens or 0) > max_tokens:
-            message = f"min_tokens: {body.min_tokens} is more than max_tokens, {max_tokens}."
+            message = (
+                f"min_tokens: must not exceed max_tokens ({max_tokens}), found {body.min_tokens}."
+            )
             raise InvalidRequestError(message, param="min_tokens")
         params = self._defaults.apply(body, max_tokens)
         spec, param = body.constraint() or (None, None)
@@ -114,7 +118,7 @@ class PromptEncoder:
         return self._tokenizer.encode(text, add_special_tokens=False)
 
     def _check_may_fit(self, text: str) -> None:
-        """Raise before a text is encoded, which takes a second a megabyte, if that is in vain."""
+        """Refuse a text that cannot fit before it is encoded, which takes a second per megabyte."""
         least = self._tokenizer.vocabulary.least_tokens(text)
         limit = self._engine.model.max_context_tokens
         if least > limit:
@@ -124,7 +128,7 @@ class PromptEncoder:
             raise InvalidRequestError(message, code="context_length_exceeded", headers=NO_RETRY)
 
     def _room_after(self, prompt: list[int]) -> int:
-        """Tokens that the context leaves; at least 1, so that a check finds the prompt too long."""
+        """Return the tokens left in the context; at least 1, so that a long prompt is refused."""
         return max(self._engine.model.max_context_tokens - len(prompt), 1)
 
     def _encode_all(self, prompts: Sequence[Prompt]) -> list[list[int]]:

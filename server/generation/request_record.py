@@ -1,4 +1,4 @@
-"""What became of one request, for its line in the log: counts and times, never any text."""
+"""The record of one request for its log line: counts and times, never text."""
 
 from collections import Counter
 from contextvars import ContextVar
@@ -10,7 +10,7 @@ from sterna.server.generation.token_tally import TokenTally
 
 
 class RequestRecord:
-    """Filled while a request is served; of a request that generates nothing it stays empty."""
+    """Filled while a request is served; stays empty if the request generates nothing."""
 
     def __init__(self) -> None:
         self.model: str | None = None  # by the name that the client gave it
@@ -23,17 +23,17 @@ class RequestRecord:
         self._energy: dict[str, object] = {}
 
     def begin(self, job: GenerationJob) -> None:
-        """Note what is about to be generated."""
+        """Record what is going to be generated."""
         self._tally = TokenTally(job.prompt_lengths, job.num_choices)
         self._num_open = job.num_sequences
 
     def start(self, at: float) -> None:
-        """Note when a sequence was in a batch for the first time, in monotonic seconds."""
+        """Record when a sequence was first scheduled, in monotonic seconds."""
         if self._seconds_to_start is None:
             self._seconds_to_start = at - self._arrived_at
 
     def add(self, delta: TextDelta) -> None:
-        """Note what the client is about to get."""
+        """Record a delta for the client."""
         if self._seconds_to_first_token is None:
             self._seconds_to_first_token = monotonic() - self._arrived_at
         self._tally.add(delta)
@@ -42,18 +42,18 @@ class RequestRecord:
             self._num_open -= 1
 
     def end(self, reason: str) -> None:
-        """Note why the sequences that have not finished will not: ``abort``, ``error``, ..."""
+        """Record why unfinished sequences ended: ``abort``, ``error``, ..."""
         if self._num_open:
             self._ends[reason] += self._num_open
             self._num_open = 0
 
     def charge(self, joules: float, source: str | None) -> None:
-        """Note the request's share of the energy; source None: none is measured."""
+        """Record the request's share of the energy; source is None if nothing is measured."""
         if source is not None:
             self._energy = {"energy_joules": round(joules, 6), "energy_source": source}
 
     def fields(self) -> dict[str, object]:
-        """The fields of a log line. Times are in seconds, from the arrival of the request."""
+        """Return the fields of a log line. Times are seconds since the request arrived."""
         model = {} if self.model is None else {"model": self.model}
         if not self._ends:
             return dict(model)

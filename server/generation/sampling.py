@@ -1,8 +1,8 @@
-"""What a request leaves open: the model's own sampling defaults, and how much it may write.
+"""Sampling parameters: those of the request, completed with the model's defaults.
 
 As in vLLM, ``temperature``, ``top_p``, ``top_k``, ``min_p`` and ``repetition_penalty`` come from
 the request, else from the checkpoint's generation_config.json, else they are OpenAI's (1, 1, off,
-off, off). ``do_sample`` is not looked at: ask for temperature 0 to decode greedily.
+off, off). ``do_sample`` is ignored: use temperature 0 to decode greedily.
 """
 
 import json
@@ -13,13 +13,13 @@ from sterna.engine import CheckpointError, SamplingParams
 from sterna.server.schemas.common import SamplingFields
 from sterna.server.text.checkpoint_text import CheckpointText
 
-LEAST = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
+LEAST_VALUE = 1e-5  # logits over a smaller temperature overflow, a smaller top_p rounds to nothing
 N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingDefaults:
-    """Values for what a request does not say; ranges as in SamplingParams."""
+    """Values for fields that a request leaves out; ranges as in SamplingParams."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -29,7 +29,7 @@ class SamplingDefaults:
 
     @classmethod
     def load(cls, text: CheckpointText) -> Self:
-        """Those that a checkpoint states. Raises CheckpointError."""
+        """Return the checkpoint's defaults. Raises CheckpointError."""
         stated = text.generation_config()
         values = {name: stated[name] for name in cls.__slots__ if stated.get(name) is not None}
         try:
@@ -41,12 +41,12 @@ class SamplingDefaults:
         return cls(**values)
 
     def apply(self, fields: SamplingFields, max_tokens: int) -> SamplingParams:
-        """The engine's parameters for a request that may write ``max_tokens``."""
+        """Return the engine's parameters for a request of at most ``max_tokens``."""
         temperature = _either(fields.temperature, self.temperature)
         return SamplingParams(
             max_tokens=max_tokens,
-            temperature=temperature if temperature >= LEAST else 0.0,
-            top_p=max(_either(fields.top_p, self.top_p), LEAST),
+            temperature=temperature if temperature >= LEAST_VALUE else 0.0,
+            top_p=max(_either(fields.top_p, self.top_p), LEAST_VALUE),
             top_k=max(_either(fields.top_k, self.top_k), 0),  # clients also write -1 for "off"
             min_p=_either(fields.min_p, self.min_p),
             presence_penalty=_either(fields.presence_penalty, 0.0),

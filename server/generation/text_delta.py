@@ -1,6 +1,6 @@
-"""Text as it comes: what a sequence has gained, and how tokens become it.
+"""Text deltas: the new text of a sequence, assembled from its tokens.
 
-Knows nothing of the engine's thread or of HTTP; ``TextAssembler`` is one sequence's state.
+Independent of the engine's thread and of HTTP; ``TextAssembler`` is the state of one sequence.
 """
 
 from collections.abc import AsyncGenerator
@@ -18,7 +18,7 @@ from sterna.server.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class TextToken:
-    """A token of a text: of an answer, or of the prompt that it repeats."""
+    """A token of an answer, or of the prompt that it repeats."""
 
     token_id: int
     logprob: float | None  # None: nothing came before it
@@ -28,9 +28,9 @@ class TextToken:
 
 @dataclass(slots=True)  # not frozen, as it is made for every token, and takes half the time so
 class TextDelta:
-    """What a sequence has gained. The last one of a sequence has a finish reason.
+    """New text of a sequence. The last delta of a sequence has a finish reason.
 
-    Its tokens are all that were generated, also those whose text is held back or cut away.
+    It contains all new tokens, including those whose text is held back or removed.
     """
 
     index: int  # of the sequence
@@ -44,16 +44,16 @@ class TextDelta:
 
     @property
     def token_ids(self) -> list[int]:
-        """Ids of its tokens, if the job lists them."""
+        """Ids of the tokens, if the job lists them."""
         return [token.token_id for token in self.tokens]
 
     @property
     def is_empty(self) -> bool:
-        """Whether a reader of the stream has nothing to gain from it."""
+        """Whether the delta contains nothing for the client."""
         return not (self.text or self.tokens or self.finish_reason)
 
     def merge(self, later: "TextDelta") -> "TextDelta":
-        """Both as one."""
+        """Return both deltas as one."""
         return replace(
             later,
             text=self.text + later.text,
@@ -64,7 +64,7 @@ class TextDelta:
 
 
 async def collect(deltas: AsyncGenerator[TextDelta]) -> list[TextDelta]:
-    """Fold a stream: one delta for each sequence, with all of its text, in order of index."""
+    """Merge a stream into one delta per sequence with its whole text, in order of index."""
     whole: dict[int, TextDelta] = {}
     async with aclosing(deltas):
         async for delta in deltas:
@@ -74,7 +74,7 @@ async def collect(deltas: AsyncGenerator[TextDelta]) -> list[TextDelta]:
 
 
 class TextAssembler:
-    """Makes the deltas of one sequence from its tokens."""
+    """Creates the deltas of one sequence from its tokens."""
 
     def __init__(self, job: GenerationJob, index: int, tokenizer: Tokenizer) -> None:
         self._job = job
@@ -93,7 +93,7 @@ class TextAssembler:
         self._num_characters = len(echo.text) if echo else 0
 
     def add(self, output: TokenOutput) -> TextDelta:
-        """Raises UnavailableError when the engine gave the sequence up."""
+        """Return a token's delta. Raises UnavailableError if the engine aborted the sequence."""
         reason = output.finish_reason
         if reason in (FinishReason.ABORT, FinishReason.ERROR):
             raise UnavailableError("The generation was aborted.", code="aborted")

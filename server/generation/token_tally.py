@@ -1,4 +1,4 @@
-"""How many tokens one job has taken and given so far."""
+"""Token counts of one job so far."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from sterna.server.generation.text_delta import TextDelta
 
 
 class TokenTally:
-    """Adds up what the deltas of a job say. A prompt counts once, however many choices it has."""
+    """Adds up the tokens of a job's deltas. A prompt counts once, for any number of choices."""
 
     def __init__(self, prompt_lengths: Sequence[int] = (), num_choices: int = 1) -> None:
         self.num_prompt = sum(prompt_lengths)
@@ -16,11 +16,11 @@ class TokenTally:
 
     @property
     def num_cached(self) -> int:
-        """Prompt tokens that were found in the cache."""
+        """Number of prompt tokens found in the cache."""
         return sum(self._num_cached.values())
 
     def add(self, delta: TextDelta) -> None:
-        """Count a delta, merged or not."""
+        """Add a delta."""
         self.num_generated += delta.num_tokens
         prompt, choice = divmod(delta.index, self._num_choices)
         if choice == 0:  # the others find in the cache what the first has put there

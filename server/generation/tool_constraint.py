@@ -1,4 +1,4 @@
-"""Holds a job to the tools of its request."""
+"""Constrains a job to the tools of its request."""
 
 from dataclasses import replace
 
@@ -12,9 +12,9 @@ from sterna.server.tools.use import CALL_BEGIN, ToolUse
 
 
 async def hold_to_tools(job: GenerationJob, compiler: ConstraintCompiler) -> GenerationJob:
-    """The job with valid calls only. Stop strings are for text: they would cut a call in two.
+    """Return the job, constrained to valid calls, with stop strings only for text before them.
 
-    The job's own constraint, if it has one, is the form that its ``tool_use`` knows of.
+    If the job has a constraint, it is the form that ``tool_use`` contains.
 
     Raises InvalidRequestError.
     """

@@ -1,1 +1,1 @@
-"""HTTP itself: the socket, limits, access, server-sent events."""
+"""HTTP: the socket, limits, API keys, server-sent events."""

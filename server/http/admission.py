@@ -1,9 +1,9 @@
-"""The bounded queue: how many sequences, and how much text, may be in the house at once.
+"""The bounded queue: how many sequences, and how much text, may be in flight at once.
 
 Bytes and places are reserved before a prompt is rendered or encoded, so that a full server refuses
-cheaply, and are held until the response ends. What was admitted is never refused later: a
-preempted sequence keeps its place. The bytes are those of the body, since nobody has counted
-tokens yet; a token of text has about four. They count from the moment that the body is awaited.
+cheaply, and are held until the response ends. An admitted request is never refused later: a
+preempted sequence keeps its place. Bytes are counted rather than tokens, because the body is not
+encoded yet; a token of text has about four bytes. They count before the body is received.
 """
 
 from collections import deque
@@ -14,11 +14,11 @@ from time import monotonic
 
 from sterna.server.errors import BusyError, InvalidRequestError
 
-MAX_RETRY_SECONDS = 60  # clients of the OpenAI API heed no more
+MAX_RETRY_SECONDS = 60  # clients of the OpenAI API ignore longer times
 
 
 class Admission:
-    """Counts places and bytes. Used on the event loop only, so it needs no lock."""
+    """Counts places and bytes. It is used only on the event loop, so it needs no lock."""
 
     def __init__(
         self,
@@ -36,12 +36,12 @@ class Admission:
         self._num_running = num_running
         self._max_bytes = max_bytes
         self._busy_status = busy_status
-        self._on_refusal = on_refusal  # told how many places were not to be had
+        self._on_refusal = on_refusal  # called with the number of refused places
         self._released: deque[float] = deque([monotonic()], maxlen=64)  # start of work, releases
 
     @contextmanager
     def body(self) -> Iterator["HeldBody"]:
-        """The body of one request, of no bytes at first, that is let go at the end."""
+        """Yield the count of one body's bytes, 0 at first, and release them at the end."""
         held = HeldBody(self)
         try:
             yield held
@@ -50,7 +50,7 @@ class Admission:
 
     @contextmanager
     def open(self, num_bytes: int = 0) -> Iterator["Reservation"]:
-        """A reservation, without places at first, that is given back at the end."""
+        """Yield a reservation without places, and release it at the end."""
         self.num_open += 1
         reservation = Reservation(self, num_bytes)
         try:
@@ -62,7 +62,7 @@ class Admission:
     def hold(self, held: int, more: int) -> None:
         """Count ``more`` bytes of a body that has ``held``. Raises BusyError.
 
-        A body larger than all that may be held is let in when nothing else is.
+        A body larger than the limit is admitted when there is no other.
         """
         others = self.num_bytes - held
         if others and self.num_bytes + more > self._max_bytes:
@@ -70,9 +70,9 @@ class Admission:
         self.num_bytes += more
 
     def take(self, count: int) -> None:
-        """Take ``count`` places, all or none. Raises BusyError, or InvalidRequestError."""
+        """Take all of ``count`` places, or none. Raises BusyError, or InvalidRequestError."""
         if count > self.capacity:
-            message = f"{count} sequences were asked for, but only {self.capacity} can be queued."
+            message = f"{count} sequences were requested, but only {self.capacity} can be queued."
             raise InvalidRequestError(message, param="n")
         if self.num_taken + count > self.capacity:
             raise self._refusal(count)
@@ -82,7 +82,7 @@ class Admission:
         self.num_taken += count
 
     def retry_seconds(self) -> int:
-        """When the backlog may be gone at the rate of the last releases: 1 to 60 seconds."""
+        """Estimate from recent releases when the backlog will be gone: 1 to 60 seconds."""
         backlog = max(self.num_taken - self._num_running, 1)
         seconds_each = (monotonic() - self._released[0]) / len(self._released)
         return min(max(ceil(backlog * seconds_each), 1), MAX_RETRY_SECONDS)
@@ -98,14 +98,14 @@ class Admission:
 
 
 class HeldBody:
-    """The bytes of one body, as far as they are in memory or have been announced."""
+    """The bytes of one body, as declared or as received so far."""
 
     def __init__(self, admission: Admission) -> None:
         self.num_bytes = 0
         self._admission = admission
 
     def hold(self, num_bytes: int) -> None:
-        """Count so many in all. Raises BusyError."""
+        """Count this many in total. Raises BusyError."""
         if num_bytes > self.num_bytes:
             self._admission.hold(self.num_bytes, num_bytes - self.num_bytes)
             self.num_bytes = num_bytes
@@ -120,6 +120,6 @@ class Reservation:
         self._admission = admission
 
     def take(self, count: int) -> None:
-        """Take ``count`` places more. Raises BusyError, or InvalidRequestError."""
+        """Take ``count`` more places. Raises BusyError, or InvalidRequestError."""
         self._admission.take(count)
         self.num_places += count

@@ -1,6 +1,6 @@
-"""Who may ask: API keys, looked at before anything else of a request is.
+"""API keys, checked before anything else of a request.
 
-With no key configured, everyone may. A key never appears in a log line, an error or a repr.
+Without a configured key, everyone has access. Keys never appear in log lines, errors or reprs.
 """
 
 from collections.abc import Collection
@@ -21,20 +21,20 @@ METRICS_PATH = "/metrics"
 
 
 def load_keys(settings: Settings) -> tuple[str, ...]:
-    """The keys of the settings and of their file. Raises ConfigError."""
+    """Return the keys of the settings and of the key file. Raises ConfigError."""
     keys = tuple(key.get_secret_value() for key in settings.api_key)
     return keys if settings.api_key_file is None else keys + _read_keys(settings.api_key_file)
 
 
 def open_paths(settings: Settings) -> frozenset[str]:
-    """What needs no key."""
+    """Return the paths that need no key."""
     return OPEN_PATHS | {METRICS_PATH} if settings.metrics_public else OPEN_PATHS
 
 
 class ApiKeys:
-    """Answers 401 to a request without one of the keys; the rest of the app never sees it.
+    """Answers 401 to a request without a valid key.
 
-    A key comes as ``Authorization: Bearer KEY``, or as ``x-api-key: KEY``.
+    A key is sent as ``Authorization: Bearer KEY``, or as ``x-api-key: KEY``.
     """
 
     def __init__(self, app: ASGIApp, keys: Collection[str], open_paths: Collection[str]) -> None:
@@ -56,7 +56,7 @@ class ApiKeys:
         return self._is_key(given[0]) | self._is_key(given[1])
 
     def _is_key(self, text: str) -> bool:
-        """Takes as long whichever key it is, and however much of it is right."""
+        """Return whether a key is valid, in constant time."""
         digest = _digest(text.strip())
         return sum(compare_digest(digest, known) for known in self._digests) > 0
 
@@ -72,7 +72,7 @@ def _read_keys(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise ConfigError(f"{name} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{name} {path}: a key may have ASCII characters only") from None
+        raise ConfigError(f"{name} {path}: keys must be ASCII") from None
     if not keys:
-        raise ConfigError(f"{name} {path}: holds no key")
+        raise ConfigError(f"{name} {path}: contains no keys")
     return keys

@@ -1,7 +1,7 @@
-"""A body that has become JSON, checked against its schema: a large one without stopping the others.
+"""Validation of JSON bodies, on a thread if they are large.
 
-The framework would check on the event loop, a fifth of a second for 4 MiB of many small parts. On
-a thread, the validators share the interpreter's lock with the loop in turns.
+FastAPI would validate on the event loop, which takes 0.2 s for 4 MiB of many small parts. On a
+thread, validation takes turns with the event loop.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
 def checked(schema: type[BodyT]) -> Any:  # noqa: ANN401 (what FastAPI's Depends returns)
-    """Dependency: the body as this schema, once there is room for it. The document shows it."""
+    """Return a dependency that validates the body with this schema once there is room for it."""
 
     async def check(
         body: Annotated[schema, WrapValidator(_unchecked)],  # type: ignore[valid-type]

@@ -1,4 +1,4 @@
-"""What handlers ask for, as annotated aliases of the app's long-lived parts."""
+"""Dependencies of route handlers: annotated aliases of the app's long-lived parts."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ ServicesDep = Annotated[Services, Depends(_services)]
 
 
 async def _reserve(request: Request, services: ServicesDep) -> AsyncIterator[Reservation]:
-    """Give back the places of a request once its response has ended, however it ended."""
+    """Release the places of a request once its response has ended, for whatever reason."""
     services.health.check_ready()
     with services.admission.open(len(await request.body())) as reservation:
         yield reservation

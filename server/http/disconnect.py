@@ -1,6 +1,6 @@
-"""A client that leaves while its response is made in one piece takes the work with it.
+"""Cancels work for a response without streaming when the client disconnects.
 
-A streamed response needs none of this: sending it notices.
+A streamed response does not need this, because sending fails.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ T = TypeVar("T")
 
 
 class ClientDisconnectedError(InvalidRequestError):
-    """The client left; nobody reads this answer but the access log. 499 is nginx's number."""
+    """The client disconnected. Only the access log sees the status; 499 is nginx's."""
 
     status = 499
 
 
 async def until_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of ``work``, which is cancelled as soon as the client leaves.
+    """Return the result of ``work``, or cancel it as soon as the client disconnects.
 
     The body must have been read. Raises ClientDisconnectedError, or what ``work`` raises.
     """

@@ -1,4 +1,4 @@
-"""How much of a request is let in: headers, bytes of the body, and the shape of its JSON.
+"""Limits of a request: headers, bytes of the body, the nesting of its JSON, and time to arrive.
 
 And for how long: a body must have arrived in time, and counts as long as it is held.
 """
@@ -21,7 +21,7 @@ MAX_NODES = 20_000  # arrays and objects in all: some thousand messages with par
 
 
 class RequestLimits:
-    """Refuses what is too large, before all of its body is read."""
+    """Refuses a request that is too large before its whole body is read."""
 
     def __init__(
         self, app: ASGIApp, max_body_bytes: int, receive_seconds: float, admission: Admission
@@ -32,7 +32,7 @@ class RequestLimits:
         self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request: by what it declares, or else by what arrives."""
+        """Serve one request, checking its declared size and then what arrives."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,7 +52,7 @@ class RequestLimits:
 
 
 class LimitedBody:
-    """The messages of one request, until there are too many bytes or brackets in them."""
+    """Receives the body of one request, up to the limits of bytes and brackets."""
 
     def __init__(
         self, receive: Receive, held: HeldBody, max_bytes: int, seconds: float, declared: int
@@ -68,8 +68,8 @@ class LimitedBody:
         self._deadline = asyncio.get_running_loop().time() + seconds
 
     async def receive(self) -> Message:
-        """The next message. Raises HTTPException: no other error gets through the framework."""
-        if self._is_read:  # all that can come is that the client leaves
+        """Return the next message. Raises HTTPException; FastAPI would hide other errors."""
+        if self._is_read:  # all that can follow is that the client disconnects
             return await self._receive()
         try:
             self._held.hold(self._declared)
@@ -95,15 +95,17 @@ class LimitedBody:
         if piece:
             self._shape.read(piece)
         if self._shape.depth > MAX_NESTING:
-            raise InvalidRequestError(f"The body nests deeper than {MAX_NESTING} levels.")
+            message = f"The body is nested more than {MAX_NESTING} levels deep."
+            raise InvalidRequestError(message)
         if self._shape.num_nodes > MAX_NODES:
-            raise InvalidRequestError(f"The body has more than {MAX_NODES} arrays and objects.")
+            message = f"The body contains more than {MAX_NODES} arrays and objects."
+            raise InvalidRequestError(message)
 
 
 class JsonShape:
-    """Follows the brackets of a JSON text that comes in pieces. Needs no stack, so none overflows.
+    """Counts the brackets of a JSON text that comes in pieces, without recursion.
 
-    Of a text that is no JSON it may say anything; the parser refuses that.
+    The result for invalid JSON is undefined; the parser refuses that.
     """
 
     _MARKS = re.compile(rb'["\[\]{}]|\\.?', re.DOTALL)
@@ -131,17 +133,17 @@ class JsonShape:
 
 
 def declared_bytes(scope: Scope) -> int:
-    """How long the head says that the body is; 0 if it doesn't, or if there is none."""
+    """Return the length of the body that the head declares; 0 if it declares none."""
     declared = Headers(scope=scope).get("content-length", "0")
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 
 
 def too_large(max_bytes: int) -> InvalidRequestError:
-    """The error of a body over the limit."""
-    return InvalidRequestError(f"The body must not exceed {max_bytes} bytes.", status=413)
+    """Return the error for a body over the limit."""
+    return InvalidRequestError(f"The body is larger than {max_bytes} bytes.", status=413)
 
 
 def headers_too_large() -> InvalidRequestError:
-    """The error of a head over the limit."""
-    message = f"There may be {MAX_HEADERS} headers, of {MAX_HEADER_BYTES} bytes in all."
-    return InvalidRequestError(message, status=431)
+    """Return the error for a head over the limit."""
+    limits = f"{MAX_HEADERS} headers, {MAX_HEADER_BYTES} bytes in total"
+    return InvalidRequestError(f"A request may have at most {limits}.", status=431)

@@ -1,4 +1,4 @@
-"""uvicorn as Sterna runs it: address, TLS, limits, and how a process comes to its end."""
+"""uvicorn as Sterna runs it: address, TLS, limits and shutdown."""
 
 import asyncio
 import logging
@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Answers to the end what it has begun, and stops when the engine has died.
+    """Finishes open requests before it stops, and stops when the engine has died.
 
-    From the first signal on it refuses new requests, but still listens, so that probes and load
-    balancers hear why. It stops once nothing is open, or after ``shutdown_seconds``, when what is
-    still open ends with an error. A second signal waits for nobody.
+    After the first signal it refuses new requests but still listens, so that probes and load
+    balancers get the reason. It stops once nothing is open, or after ``shutdown_seconds``, when
+    open requests end with an error. A second signal stops it at once.
     """
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
@@ -45,13 +45,13 @@ class Server(uvicorn.Server):
         super().__init__(make_config(app, settings))
 
     def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
-        """Say where, in our own words: it is the line that people and programs wait for."""
+        """Log the address, in the line that users and scripts wait for."""
         settings = self._services.settings
         scheme = "http" if settings.tls_cert_file is None else "https"
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = f"{scheme}://{host}:{settings.port or listeners[0].getsockname()[1]}"
         fields = {"model": self._services.model.names[0]}
-        _log.info("running on %s (Ctrl+C stops it)", url, extra={"fields": fields})
+        _log.info("running on %s (press Ctrl+C to stop)", url, extra={"fields": fields})
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
@@ -59,12 +59,12 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close what is left, and say that it is done."""
+        """Close what is left, and log that the server has stopped."""
         await super().shutdown(sockets)
         _log.info("stopped")
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell, ten times a second, whether to stop: only a restart revives a dead engine."""
+        """Return, ten times a second, whether to stop, which a dead engine requires."""
         services = self._services
         if not services.model.engine.is_alive:
             _log.critical("the engine has died: stopping")
@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter) or self.engine_died
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; or, when it is the second signal, stop."""
+        """Begin to stop, or stop at once at the second signal."""
         if self._stop_at is None:
             self._services.health.stopping = True
             self._stop_at = monotonic() + self._services.settings.shutdown_seconds
@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
 
 
 def check_address(host: str, port: int) -> None:
-    """Raise ConfigError if the server, which takes requests once it has loaded, could not now."""
+    """Raise ConfigError if the server could not listen at this address."""
 
     async def bind() -> None:
         loop = asyncio.get_running_loop()
@@ -101,15 +101,15 @@ def check_address(host: str, port: int) -> None:
 
 
 def check_tls(settings: Settings) -> None:
-    """Raise ConfigError unless certificate and key are absent, or there, readable and a pair."""
+    """Raise ConfigError unless certificate and key are both absent, or readable and a pair."""
     certificate, key = settings.tls_cert_file, settings.tls_key_file
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
-        raise ConfigError("--tls-cert-file and --tls-key-file: one needs the other")
+        raise ConfigError("--tls-cert-file and --tls-key-file must be given together")
 
     def no_password() -> str:  # else OpenSSL would ask on the terminal
-        raise ConfigError(f"--tls-key-file {key}: must not need a password")
+        raise ConfigError(f"--tls-key-file {key}: must not be protected by a password")
 
     try:
         for path in (certificate, key):
@@ -117,7 +117,7 @@ def check_tls(settings: Settings) -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:
         reason = error.reason or error
-        message = f"--tls-cert-file {certificate} --tls-key-file {key}: not a pair: {reason}"
+        message = f"--tls-cert-file {certificate} and --tls-key-file {key} do not match: {reason}"
         raise ConfigError(message) from None
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from None
@@ -126,7 +126,7 @@ def check_tls(settings: Settings) -> None:
 def make_config(
     app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off"] = "on"
 ) -> uvicorn.Config:
-    """Where to listen, and the limits of a connection."""
+    """Return uvicorn's configuration: address, TLS and the limits of a connection."""
     connection = partial(
         Connection,
         receive_seconds=settings.receive_timeout_seconds,

@@ -1,4 +1,4 @@
-"""What the port says while the model loads: alive, not ready, come back soon."""
+"""Answers while the model loads: alive, but not ready."""
 
 import logging
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def answered_while_loading(settings: Settings) -> Iterator[None]:
-    """Listen where the server will, and let go of the port at the end.
+    """Listen at the server's address, and release it at the end.
 
-    Not where any free port would do: nobody knows yet which it will be.
+    Does nothing with port 0, since the final port is not known yet.
     """
     if settings.port == 0:
         yield
@@ -42,7 +42,7 @@ def answered_while_loading(settings: Settings) -> Iterator[None]:
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI app: 503 to everything but the question whether the process lives."""
+    """Answer 503 to every request except the liveness check."""
     response: Response = JSONResponse({"status": "live"})
     if scope["path"] != LIVE_PATH:
         headers = {"retry-after": str(RETRY_SECONDS), "connection": "close"}
@@ -53,7 +53,7 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class _QuietServer(uvicorn.Server):
-    """Doesn't say that it is running: people and programs take that for being ready."""
+    """Does not log that it is running, because users and scripts take that as ready."""
 
     def _log_started_message(self, listeners: object) -> None:
         _log.info("listening, but the model is still loading")

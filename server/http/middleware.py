@@ -1,7 +1,7 @@
-"""What every request passes through: an id, a line in the log, an answer to what nobody caught.
+"""Middleware for every request: its id, its line in the log, and unexpected errors.
 
-An answer that comes before the whole body has been read is its connection's last. Pure ASGI:
-nothing here buffers a response or hides that a client has left.
+A response that starts before the whole body has been read is the last of its connection. It is
+pure ASGI, so that it neither buffers responses nor hides disconnects.
 """
 
 import logging
@@ -28,7 +28,7 @@ QUIET_ROUTES = (
 
 
 class RequestLog:
-    """Gives each request its id, answers what nobody caught with 500, counts and logs the end."""
+    """Gives each request an id, answers unexpected errors with 500, counts and logs the end."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class RequestLog:
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except SendTimeoutError:
-            _log.warning("client dropped: it left its stream unread", extra=exchange.extra())
+            _log.warning("client disconnected: it did not read its stream", extra=exchange.extra())
         except Exception as error:
             _log.exception("request failed", extra=exchange.extra())
             if exchange.status is None:
@@ -59,7 +59,7 @@ class RequestLog:
 
 
 def request_id_of(scope: Scope) -> str:
-    """The request's own id, or a new one."""
+    """Return the request's own id, or a new one."""
     given = Headers(scope=scope).get("x-request-id", "")
     return given if REQUEST_ID.fullmatch(given) else uuid4().hex
 
@@ -71,7 +71,7 @@ def has_body(scope: Scope) -> bool:
 
 
 class _Exchange:
-    """One request and what is known of its response."""
+    """A request and its response so far."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.request_id = request_id_of(scope)
@@ -87,12 +87,12 @@ class _Exchange:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """Seconds since the request arrived."""
         return monotonic() - self._started_at
 
     @property
     def route(self) -> str:
-        """The route's pattern: a path of a client's own making is no label."""
+        """Pattern of the route; a path chosen by the client is not a safe label."""
         return getattr(self._scope.get("route"), "path", "unknown")
 
     async def receive(self) -> Message:
@@ -102,7 +102,7 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass a message on, the first with the id."""
+        """Send a message; add the id to the first."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)

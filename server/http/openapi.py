@@ -1,6 +1,6 @@
-"""``/openapi.json`` as it truly is: every status of every operation, streams, and the API key.
+"""Completes ``/openapi.json``: every status of every operation, streams, and the API key.
 
-FastAPI documents what handlers return; what middleware and error handlers answer is added here.
+FastAPI documents what handlers return; the answers of middleware and error handlers are added.
 """
 
 from collections.abc import Iterator
@@ -14,38 +14,38 @@ from sterna.server.http.auth import OPEN_PATHS
 JSON = dict[str, Any]
 
 EVERYWHERE = {
-    431: "Too many headers, or too long ones",
-    500: "A defect of the server; its log has the details",
-    503: "The server is stopping, stalled or broken",
+    431: "The headers are too many or too long",
+    500: "Internal error; the server's log has the details",
+    503: "The server is stopping, stalled or failed",
 }
 WITH_BODY = {
-    400: "A field is wrong, unknown or not supported: param names it",
-    404: "The model is not served here",
+    400: "A field is invalid, unknown or not supported; param names it",
+    404: "The model does not exist",
     413: "The body is too large",
-    429: "The queue is full: Retry-After says when to come back",
+    429: "The queue is full; Retry-After says when to try again",
 }
 GENERATING = {
-    408: "Not done within the server's time limit",
+    408: "The request exceeded the server's time limit",
 }
-WITH_KEYS = {401: "No API key, or none of the server's"}
+WITH_KEYS = {401: "The API key is missing or wrong"}
 _UNTRUE = "422"  # what FastAPI would answer where we answer 400
 _REF = "#/components/schemas/{model}"
 
 
 class DocumentedApp(FastAPI):
-    """An app with the document. It is made once, when somebody first asks for it."""
+    """An app with the completed document, which is created at the first request for it."""
 
     has_keys = False
 
     def openapi(self) -> JSON:
-        """Return it; the first time takes a tenth of a second, which most servers never need."""
+        """Return the document. Creating it takes 0.1 s, which most servers never need."""
         if self.openapi_schema is None:
             _complete(super().openapi(), has_keys=self.has_keys)
         return super().openapi()
 
 
 def _complete(document: JSON, *, has_keys: bool) -> None:
-    """Add to FastAPI's document what it cannot know."""
+    """Add what FastAPI does not know to its document."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -86,7 +86,7 @@ def _errors(operation: JSON, schemas: JSON, *, needs_key: bool) -> dict[int, str
 
 
 def _can_stream(operation: JSON, schemas: JSON) -> bool:
-    """Whether this operation generates: then its body has the field ``stream``."""
+    """Return whether the operation can stream, that is, whether its body has a field ``stream``."""
     content = operation.get("requestBody", {}).get("content", {})
     name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
     return "stream" in schemas.get(name, {}).get("properties", {})

@@ -1,4 +1,4 @@
-"""How a request that generates is let in and answered, whichever API it speaks."""
+"""Admits and answers generation requests of every API."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,7 +20,7 @@ from sterna.server.served_model import ServedModel
 
 
 class Responder:
-    """Serves one request: ``admit`` it, make its job, ``respond``."""
+    """Serves one request: ``admit`` it, create its job, ``respond``."""
 
     def __init__(self, request: Request, services: Services, reservation: Reservation) -> None:
         self._request = request
@@ -28,7 +28,7 @@ class Responder:
         self._reservation = reservation
 
     def admit(self, name: str | None, num_sequences: int = 1) -> ServedModel:
-        """Find the model, and take places in the queue. name: None if the request names none.
+        """Find the model and take places in the queue. name: None if the request has none.
 
         Raises ModelNotFoundError, BusyError, InvalidRequestError.
         """
@@ -39,7 +39,7 @@ class Responder:
         return model
 
     async def respond(self, job: GenerationJob, answer: Answer, *, stream: bool | None) -> Response:
-        """Run the job, and send its answer as a stream or in one piece."""
+        """Run the job and send its answer, as a stream or as a whole."""
         if stream:
             return self._stream(self._chunks(job, answer))
         body = await until_disconnect(self._request, self._whole(job, answer))

@@ -1,4 +1,4 @@
-"""Server-sent events: chunks -> lines, a sign of life while nothing comes, and the end."""
+"""Server-sent events: chunks as lines, keep-alives, and the end of the stream."""
 
 import asyncio
 import logging
@@ -22,9 +22,9 @@ def event_stream(
     ping_seconds: float,
     send_timeout_seconds: float,
 ) -> EventSourceResponse:
-    """A response that streams ``chunks``, and closes them when the client leaves.
+    """Return a response that streams ``chunks``, and closes them when the client disconnects.
 
-    A client that reads nothing for ``send_timeout_seconds`` is dropped.
+    A client that reads nothing for ``send_timeout_seconds`` is disconnected.
     """
     return _EventStream(_events(chunks, form), form, ping_seconds, send_timeout_seconds)
 
@@ -41,7 +41,7 @@ class _EventStream(EventSourceResponse):
         self._send_timeout_seconds = send_timeout_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Respond. Raises SendTimeoutError when the client reads nothing."""
+        """Respond. Raises SendTimeoutError if the client does not read."""
         try:
             async with asyncio.timeout(None) as limit:
                 watch = SendWatch(send, self._send_timeout_seconds, lambda: limit.reschedule(0.0))
@@ -76,9 +76,9 @@ async def _events(
 
 
 class SendWatch:
-    """Sends, and calls ``on_stuck`` once when something has not been sent for ``seconds``.
+    """Sends messages; calls ``on_stuck`` once if sending one takes longer than ``seconds``.
 
-    One timer watches a stream: a time limit on each event takes as long as making the event.
+    A single timer watches a stream; a timeout per event costs as much as creating the event.
     """
 
     def __init__(self, send: Send, seconds: float, on_stuck: Callable[[], object]) -> None:
@@ -97,7 +97,7 @@ class SendWatch:
         self._since = None
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._timer.cancel()
 
     def _look(self) -> None:

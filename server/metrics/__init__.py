@@ -1,7 +1,7 @@
-"""Every Prometheus metric, one file for each noun. ``docs/metrics.md`` lists the names.
+"""All Prometheus metrics, one file per noun. ``docs/metrics.md`` lists the names.
 
-``vllm:`` families have the names, labels, buckets and intervals of vLLM, so that what reads those
-works here unchanged; there is one only where its value is true. ``sterna:`` is our own.
+``vllm:`` metrics have vLLM's names, labels, buckets and intervals, so that its dashboards work
+unchanged; there is one only if its value is meaningful here. ``sterna:`` metrics are our own.
 """
 
 from sterna.server.metrics.app_metrics import Metrics

@@ -1,4 +1,4 @@
-"""The metrics of one app: what requests report, and what is read at each scrape."""
+"""The metrics of one app: those that requests report, and those read at each scrape."""
 
 from prometheus_client import CollectorRegistry, Counter, ProcessCollector, disable_created_metrics
 
@@ -15,7 +15,7 @@ REJECTIONS = ("queue_full",)
 
 
 class Metrics:
-    """Holds them in a registry of its own. Times are monotonic seconds."""
+    """All metrics of one app, in their own registry. Times are monotonic seconds."""
 
     def __init__(self, engine: AsyncEngine, model_name: str, arithmetic: ArithmeticModel) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # times that nobody asks for
@@ -25,7 +25,7 @@ class Metrics:
         self.http = HttpMetrics(registry)
         self.rejections = Counter(
             "sterna:rejections",
-            "Sequences refused at the door, by why: n choices count n.",
+            "Sequences refused on arrival, by reason. Each of n choices counts.",
             ["reason"],
             registry=registry,
         )
@@ -39,8 +39,8 @@ class Metrics:
     def prompt(
         self, arrived_at: float, num_prompt_tokens: int, max_tokens: int, num_choices: int
     ) -> PromptMeter:
-        """A meter for the sequences that continue one prompt.
+        """Return a meter for the sequences of one prompt.
 
-        arrived_at: when the HTTP request came, before the prompt was encoded.
+        arrived_at: when the HTTP request arrived, before the prompt was encoded.
         """
         return PromptMeter(self.requests, arrived_at, num_prompt_tokens, max_tokens, num_choices)

@@ -1,4 +1,4 @@
-"""Upper bounds of histograms: those of vLLM, so that panels and thresholds fit."""
+"""Histogram buckets, the same as vLLM's, so that dashboards and thresholds fit."""
 
 from itertools import count
 from typing import Final
@@ -17,7 +17,7 @@ CHOICES: Final = (1, 2, 5, 10, 20)
 
 
 def one_two_five(limit: int) -> tuple[int, ...]:
-    """1, 2, 5, 10, 20, 50 ... up to the limit."""
+    """Return 1, 2, 5, 10, 20, 50 ... up to the limit."""
     bounds: list[int] = []
     for power in count():
         for digit in (1, 2, 5):

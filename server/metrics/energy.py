@@ -1,4 +1,4 @@
-"""Joules: measured ones by domain and source, and apart from them those of the arithmetic model."""
+"""Energy metrics: measured joules by domain and source and, separately, modelled ones."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from sterna.engine import ArithmeticModel, AsyncEngine, EnergyReport
 
 
 class EnergyCollector(Collector):
-    """Reads the meter's report. What nothing measures has no series; the info says why."""
+    """Exports the meter's report. Nothing measured means no series; the info metric says why."""
 
     def __init__(self, engine: AsyncEngine, arithmetic: ArithmeticModel) -> None:
         self._energy = engine.energy
@@ -25,7 +25,7 @@ class EnergyCollector(Collector):
         if operations := self._energy.operations:
             family = CounterMetricFamily(
                 "sterna:modelled_arithmetic_joules",
-                "Not measured: operations x energy of each in silicon, as the BitNet papers do.",
+                "Computed, not measured: operations times their energy, as in the BitNet papers.",
                 labels=["precision", "part"],
             )
             for precision, model in (
@@ -39,11 +39,11 @@ class EnergyCollector(Collector):
 
 def _measured(report: EnergyReport) -> Iterator[Metric]:
     labels = ["domain", "source"]
-    joules = CounterMetricFamily("sterna:energy_joules", "Energy since the start.", labels=labels)
+    joules = CounterMetricFamily("sterna:energy_joules", "Energy since startup.", labels=labels)
     idle = CounterMetricFamily(
-        "sterna:energy_idle_joules", "Of it, while there was no work.", labels=labels
+        "sterna:energy_idle_joules", "Measured energy while there was no work.", labels=labels
     )
-    watts = GaugeMetricFamily("sterna:power_watts", "Power in the last moments.", labels=labels)
+    watts = GaugeMetricFamily("sterna:power_watts", "Current power.", labels=labels)
     for domain in report.domains:
         values = [domain.domain, domain.source]
         joules.add_metric(values, domain.joules)
@@ -56,7 +56,7 @@ def _measured(report: EnergyReport) -> Iterator[Metric]:
 def _sources(report: EnergyReport) -> Metric:
     names = ["source", "status", "scope", "detail"]
     family = GaugeMetricFamily(
-        "sterna:energy_source_info", "What energy is read from, or why it isn't.", labels=names
+        "sterna:energy_source_info", "Energy sources, or why they cannot be read.", labels=names
     )
     for source in report.sources:
         family.add_metric([source.source, source.status, source.scope, source.detail], 1)

@@ -1,4 +1,4 @@
-"""The engine's own numbers, read when Prometheus asks."""
+"""Metrics of the engine, read at each scrape."""
 
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -30,36 +30,46 @@ class EngineCollector(Collector):
     def _gauges(self, stats: EngineStats) -> Iterator[Metric]:
         usage = stats.kv_blocks_used / max(stats.kv_blocks_total, 1)
         waiting, labels = stats.num_waiting, self._labels
-        yield gauge("vllm:num_requests_running", "Sequences that run.", stats.num_running, labels)
-        yield gauge("vllm:num_requests_waiting", "Sequences that wait to run.", waiting, labels)
+        yield gauge("vllm:num_requests_running", "Sequences running.", stats.num_running, labels)
+        yield gauge("vllm:num_requests_waiting", "Sequences waiting to run.", waiting, labels)
         yield gauge(
             "vllm:num_requests_waiting_by_reason",
-            "The same by why they wait; here always for room in the batch or the cache.",
+            "Sequences waiting, by reason; here always capacity of the batch or the cache.",
             waiting,
             labels | {"reason": "capacity"},
         )
-        yield gauge("vllm:kv_cache_usage_perc", "Part of the cache in use, 0 to 1.", usage, labels)
-        yield gauge("sterna:kv_cache_blocks", "Blocks of the cache.", stats.kv_blocks_total)
-        yield gauge("sterna:kv_cache_blocks_used", "Blocks in use.", stats.kv_blocks_used)
+        yield gauge(
+            "vllm:kv_cache_usage_perc", "Fraction of the cache in use, 0 to 1.", usage, labels
+        )
+        yield gauge("sterna:kv_cache_blocks", "KV cache blocks.", stats.kv_blocks_total)
+        yield gauge("sterna:kv_cache_blocks_used", "KV cache blocks in use.", stats.kv_blocks_used)
 
     def _counters(self, stats: EngineStats) -> Iterator[Metric]:
         for name, text, value in (
-            ("prefix_cache_queries", "Prompt tokens looked up.", stats.prefix_tokens_asked),
-            ("prefix_cache_hits", "Prompt tokens found in the cache.", stats.prefix_tokens_hit),
-            ("num_preemptions", "Sequences put back, to be computed again.", stats.num_preemptions),
+            (
+                "prefix_cache_queries",
+                "Prompt tokens looked up.",
+                stats.prefix_tokens_asked,
+            ),
+            (
+                "prefix_cache_hits",
+                "Prompt tokens found in the cache.",
+                stats.prefix_tokens_hit,
+            ),
+            ("num_preemptions", "Preemptions of sequences.", stats.num_preemptions),
         ):
             yield counter(f"vllm:{name}", text, value, self._labels)
-        yield counter("sterna:engine_steps", "Steps of the engine.", stats.num_steps)
+        yield counter("sterna:engine_steps", "Engine steps.", stats.num_steps)
         yield counter(
             "sterna:computed_tokens",
-            "Tokens run through the model, also those computed again.",
+            "Tokens run through the model, including those computed again.",
             stats.tokens_computed,
         )
 
     def _step_tokens(self, histogram: Histogram) -> Metric:
         family = HistogramMetricFamily(
             "vllm:iteration_tokens_total",  # vLLM's name, though no counter
-            "Tokens run through the model in a step.",
+            "Tokens run through the model per step.",
             labels=list(self._labels),
         )
         bounds = [*map(float, histogram.bounds), float("inf")]
@@ -79,12 +89,12 @@ class EngineCollector(Collector):
             "enable_prefix_caching": "True",
             "engine": ENGINE,
         }
-        yield gauge("vllm:cache_config_info", "How the cache is laid out.", 1, cache)
-        facts = {
+        yield gauge("vllm:cache_config_info", "Configuration of the KV cache.", 1, cache)
+        labels = {
             "model": self._model_name,
             "isa": footprint.isa,
             "threads": str(footprint.num_threads),
             "backend": footprint.backend,
             "version": version("sterna"),
         }
-        yield InfoMetricFamily("sterna:engine", "What computes.", facts)
+        yield InfoMetricFamily("sterna:engine", "Model, kernels and version in use.", labels)

@@ -1,4 +1,4 @@
-"""Whether the server takes requests, judged when Prometheus asks."""
+"""Readiness as a metric, checked at each scrape."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,16 @@ from sterna.server.metrics.families import gauge
 
 
 class HealthCollector(Collector):
-    """One gauge, which says what ``/health/ready`` would."""
+    """Exports one gauge with the result of ``/health/ready``."""
 
     def __init__(self, health: Health) -> None:
         self._health = health
 
     def collect(self) -> Iterator[Metric]:
         """The gauge."""
-        yield gauge("sterna:ready", "1 while requests can be served, else 0.", self._is_ready())
+        yield gauge(
+            "sterna:ready", "1 while requests can be served, otherwise 0.", self._is_ready()
+        )
 
     def _is_ready(self) -> bool:
         try:

@@ -1,6 +1,6 @@
-"""HTTP responses, by exact status and as vLLM has prometheus_fastapi_instrumentator count them.
+"""Metrics of HTTP responses: by exact status, and as prometheus_fastapi_instrumentator in vLLM.
 
-Its sizes of requests and responses are left out: it takes them from a header that streams lack.
+Its sizes of requests and responses are left out, because streams lack the header they need.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -15,37 +15,37 @@ FINE_DURATION_SECONDS = (
 
 
 class HttpMetrics:
-    """Counts responses, and how long they took up to their last byte."""
+    """Counts responses and the time up to their last byte."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "sterna:http_requests",
-            "HTTP responses by method, route and status; 499: the client left before.",
+            "HTTP responses by method, route and status. 499: the client disconnected first.",
             ["method", "route", "status"],
             registry=registry,
         )
         self._grouped = Counter(
             "http_requests",
-            "HTTP responses by method, route and class of status, without probes.",
+            "HTTP responses by method, route and class of status, without health checks.",
             ["handler", "method", "status"],
             registry=registry,
         )
         self._seconds = Histogram(
             "http_request_duration_seconds",
-            "From a request to the end of its response.",
+            "Time from a request to the end of its response, in seconds.",
             ["handler", "method"],
             buckets=DURATION_SECONDS,
             registry=registry,
         )
         self._fine_seconds = Histogram(
             "http_request_duration_highr_seconds",
-            "The same over all routes, in finer buckets.",
+            "Time to the end of a response over all routes, in finer buckets.",
             buckets=FINE_DURATION_SECONDS,
             registry=registry,
         )
 
     def count(self, method: str, route: str, status: int | None, seconds: float) -> None:
-        """Count a response; status None: it was never begun."""
+        """Count a response; status is None if it never began."""
         method = method if method in METHODS else "other"  # clients can make up any number
         self._requests.labels(method, route, str(status or "none")).inc()
         if not route.startswith(PROBES):

@@ -1,4 +1,4 @@
-"""Bytes: of the weights, of the cache, and of the process, read when Prometheus asks."""
+"""Memory of the weights, the cache and the process, read at each scrape."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ from sterna.engine import AsyncEngine, ProcessMemory
 
 
 class MemoryCollector(Collector):
-    """One gauge, by kind of memory. A kind whose size is not known has no sample.
+    """Exports one gauge by kind of memory. A kind of unknown size has no sample.
 
-    Kinds overlap, so they are not to be added up: ``docs/metrics.md`` says what each holds.
+    The kinds overlap, so do not add them up; ``docs/metrics.md`` explains each.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -19,7 +19,9 @@ class MemoryCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The gauge."""
-        family = GaugeMetricFamily("sterna:memory_bytes", "Memory by kind.", labels=["kind"])
+        family = GaugeMetricFamily(
+            "sterna:memory_bytes", "Memory by kind; kinds overlap.", labels=["kind"]
+        )
         for kind, num_bytes in (self._engine_bytes() | _process_bytes()).items():
             if num_bytes is not None:
                 family.add_metric([kind], num_bytes)

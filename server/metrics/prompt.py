@@ -1,4 +1,4 @@
-"""Meters of one prompt and of its sequences: they turn tokens into observations."""
+"""Meters of a prompt and its sequences, which turn tokens into observations."""
 
 from time import monotonic
 from types import TracebackType
@@ -9,7 +9,7 @@ from sterna.server.metrics.requests import RequestMetrics
 
 
 class PromptMeter:
-    """Observes a prompt's sequences; of the prompt itself, what is known when all have finished."""
+    """Observes the sequences of a prompt, and the prompt itself when all have finished."""
 
     def __init__(
         self,
@@ -27,11 +27,11 @@ class PromptMeter:
         self._lengths: list[int] = []
 
     def sequence(self) -> "SequenceMeter":
-        """A meter for one choice, to be entered when the sequence begins."""
+        """Return a meter for one sequence, to be entered when it begins."""
         return SequenceMeter(self)
 
     def finish_one(self, num_tokens: int) -> None:
-        """Note that a sequence has finished with so many tokens."""
+        """Record that a sequence finished with this many tokens."""
         self._lengths.append(num_tokens)
         if len(self._lengths) == self._num_choices:
             self.metrics.sizes.longest_generation.observe(max(self._lengths))
@@ -39,7 +39,7 @@ class PromptMeter:
 
 
 class SequenceMeter:
-    """Observes one sequence; one that is left before it finished counts as aborted."""
+    """Observes one sequence, which counts as aborted unless it finishes."""
 
     def __init__(self, prompt: PromptMeter) -> None:
         self._prompt = prompt
@@ -51,7 +51,7 @@ class SequenceMeter:
         self._outcome = "abort"
 
     def count_token(self, token: TokenOutput, finish_reason: str | None) -> None:
-        """Note a token, and whether it was the last: a stop string ends a text early."""
+        """Record a token, and whether it was the last."""
         if self._first is None:
             self._first, self._last_at = token.times, token.times.sampled_at
             self._count_prompt(token.num_cached_tokens)
@@ -63,7 +63,7 @@ class SequenceMeter:
             self._observe_sizes()
 
     def fail(self) -> None:
-        """Note that an error ended the sequence."""
+        """Record that the sequence failed."""
         self._outcome = "error"
 
     def __enter__(self) -> Self:

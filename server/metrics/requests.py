@@ -1,8 +1,8 @@
-"""What sequences report: tokens, times, how they ended. All families are vLLM's.
+"""Metrics of sequences: tokens, times and outcomes. All are vLLM's.
 
-Of the intervals, time to first token and end to end start when the HTTP request arrives; the
-others lie between events in the engine: queued, first in a batch, first token, last token.
-Families named ``request_*`` have one observation for each sequence that finished (stop, length).
+Time to first token and end-to-end latency start when the HTTP request arrives; the other times
+lie between events in the engine: queued, first scheduled, first token, last token.
+``request_*`` histograms have one observation per sequence that finished (stop, length).
 """
 
 from prometheus_client import Histogram
@@ -21,23 +21,23 @@ PROMPT_SOURCES = ("local_compute", "local_cache_hit")
 
 
 class RequestCounters:
-    """What only grows."""
+    """Counters."""
 
     def __init__(self, families: Families) -> None:
         counter, counters = families.counter, families.counters
         self.success = counters(
             "request_success",
-            "Sequences by how they ended: n choices count n.",
+            "Sequences by how they ended. Each of n choices counts.",
             "finished_reason",
             FINISHED_REASONS,
         )
-        self.prompt_tokens = counter("prompt_tokens", "Prompt tokens read, cached ones included.")
+        self.prompt_tokens = counter("prompt_tokens", "Prompt tokens, including cached ones.")
         self.prompt_tokens_cached = counter(
-            "prompt_tokens_cached", "Prompt tokens that were in the cache."
+            "prompt_tokens_cached", "Prompt tokens taken from the prefix cache."
         )
         self.prompt_tokens_by_source = counters(
             "prompt_tokens_by_source",
-            "Prompt tokens by where their keys and values came from.",
+            "Prompt tokens by the source of their keys and values.",
             "source",
             PROMPT_SOURCES,
         )
@@ -53,24 +53,28 @@ class RequestTimes:
 
         self.to_first_token = families.histogram(
             "time_to_first_token_seconds",
-            "From arrival to a sequence's first token.",
+            "Time from arrival to a sequence's first token.",
             FIRST_TOKEN_SECONDS,
         )
         self.between_tokens = families.histogram(
             "inter_token_latency_seconds",
-            "Between successive tokens of a sequence.",
+            "Time between successive tokens of a sequence.",
             INTER_TOKEN_SECONDS,
         )
         self.per_token = families.histogram(
             "request_time_per_output_token_seconds",
-            "Mean time between a sequence's tokens, where it has two or more.",
+            "Mean time between the tokens of a sequence that has two or more.",
             INTER_TOKEN_SECONDS,
         )
-        self.end_to_end = of_request("e2e_request_latency", "From arrival to the last token.")
-        self.queue = of_request("request_queue_time", "From queued to first in a batch.")
-        self.prefill = of_request("request_prefill_time", "From first in a batch to first token.")
-        self.decode = of_request("request_decode_time", "From the first token to the last.")
-        self.inference = of_request("request_inference_time", "From first in a batch to the end.")
+        self.end_to_end = of_request("e2e_request_latency", "Time from arrival to the last token.")
+        self.queue = of_request("request_queue_time", "Time from queued to first scheduled.")
+        self.prefill = of_request(
+            "request_prefill_time", "Time from first scheduled to first token."
+        )
+        self.decode = of_request("request_decode_time", "Time from the first token to the last.")
+        self.inference = of_request(
+            "request_inference_time", "Time from first scheduled to last token."
+        )
 
 
 class RequestSizes:
@@ -82,20 +86,18 @@ class RequestSizes:
 
         self.prompt = tokens("prompt_tokens", "Prompt tokens of a sequence.")
         self.computed_prompt = tokens(
-            "prefill_kv_computed_tokens", "Prompt tokens of a sequence that were not in the cache."
+            "prefill_kv_computed_tokens", "Prompt tokens of a sequence that were not cached."
         )
         self.generation = tokens("generation_tokens", "Tokens generated for a sequence.")
         self.longest_generation = tokens(
-            "max_num_generation_tokens", "Tokens of the longest of all choices to a prompt."
+            "max_num_generation_tokens", "Tokens of the longest choice for a prompt."
         )
-        self.max_tokens = tokens("params_max_tokens", "Tokens that a sequence could have had.")
-        self.num_choices = families.histogram(
-            "request_params_n", "Choices that a prompt was to have.", CHOICES
-        )
+        self.max_tokens = tokens("params_max_tokens", "Value of max_tokens.")
+        self.num_choices = families.histogram("request_params_n", "Value of n.", CHOICES)
 
 
 class RequestMetrics:
-    """All of them; ``PromptMeter`` and ``SequenceMeter`` fill them."""
+    """All metrics of sequences; ``PromptMeter`` and ``SequenceMeter`` update them."""
 
     def __init__(self, families: Families, max_context_tokens: int) -> None:
         self.counters = RequestCounters(families)

@@ -1,4 +1,4 @@
-// Puts the page together: controls, chat and charts.
+// Connects the controls, the chat and the charts.
 
 import { Chat } from "./chat.js";
 import { bind, fetchWithKey } from "./key.js";
@@ -10,7 +10,7 @@ const [form, prompt, model, temperature] = ["form", "prompt", "model", "temperat
 const chat = new Chat(get("log"), (busy) => {
   get("send").hidden = busy;
   get("stop").hidden = !busy;
-  if (document.activeElement === document.body) prompt.focus(); // the button that had it is gone
+  if (document.activeElement === document.body) prompt.focus(); // the focused button is now hidden
 });
 
 form.addEventListener("submit", (event) => {
@@ -52,7 +52,7 @@ function report(state, text, engine) {
   if (state === "ready" && !model.length) listModels();
   get("status").className = state;
   const shown = get("status-text");
-  if (shown.textContent !== text) shown.textContent = text; // an unchanged status is not spoken again
+  if (shown.textContent !== text) shown.textContent = text; // so that screen readers announce only changes
   if (engine) get("facts").textContent = [engine.isa, engine.threads && `${engine.threads} threads`].filter(Boolean).join(", ");
 }
 

@@ -22,8 +22,8 @@ export class Chart {
     this.figure = element("figure", "card");
     this.figure.setAttribute("aria-label", title);
     const caption = element("figcaption", "", title);
-    this.most = element("span", "most");
-    caption.append(this.most);
+    this.peak = element("span", "peak");
+    caption.append(this.peak);
     this.svg = document.createElementNS(SVG, "svg");
     this.svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     this.svg.setAttribute("preserveAspectRatio", "none");
@@ -62,7 +62,7 @@ export class Chart {
   #draw() {
     const finite = [...this.#series.values()].flatMap((series) => series.values).filter(Number.isFinite);
     const most = Math.max(0, ...finite);
-    this.most.textContent = most > 0 ? `most ${this.format(most)}` : "";
+    this.peak.textContent = most > 0 ? `peak ${this.format(most)}` : "";
     const spoken = [];
     for (const [name, { values, line, area, shown }] of this.#series) {
       const [path, filled] = paths(values, most || 1);

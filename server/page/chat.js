@@ -1,10 +1,10 @@
-// The conversation: sends it, shows the answer while it streams, and can be stopped.
+// The conversation: sends messages, shows the answer while it streams, and can stop it.
 
 import { element } from "./chart.js";
 import { fetchWithKey } from "./key.js";
 import { events } from "./sse.js";
 
-/** A conversation shown in `log`. `busy(state)` hears when an answer begins and ends. */
+/** A conversation shown in `log`. Calls `busy(state)` when an answer begins and ends. */
 export class Chat {
   #messages = [];
   #controller = null;
@@ -31,12 +31,12 @@ export class Chat {
     if (controller === this.#controller) this.#end(shown);
   }
 
-  /** Stops the answer; what has come stays. */
+  /** Stops the answer and keeps the text so far. */
   stop() {
     this.#controller?.abort();
   }
 
-  /** Begins anew. */
+  /** Starts a new conversation. */
   clear() {
     this.stop();
     this.#controller = null;
@@ -63,7 +63,7 @@ export class Chat {
         first ??= performance.now();
         this.#append(shown, piece);
       }
-      if (event.usage && first) this.#tellCost(event.usage.completion_tokens, first - asked, performance.now() - first);
+      if (event.usage && first) this.#showCost(event.usage.completion_tokens, first - asked, performance.now() - first);
     }
   }
 
@@ -81,9 +81,9 @@ export class Chat {
     return turn;
   }
 
-  #tellCost(numTokens, firstMs, restMs) {
-    const rate = numTokens > 1 && restMs > 0 ? `, then ${(((numTokens - 1) * 1000) / restMs).toFixed(0)} a second` : "";
-    const text = `${numTokens} tokens; the first after ${firstMs.toFixed(0)} ms${rate}`;
+  #showCost(numTokens, firstMs, restMs) {
+    const rate = numTokens > 1 && restMs > 0 ? `, then ${(((numTokens - 1) * 1000) / restMs).toFixed(0)} tokens/s` : "";
+    const text = `${numTokens} tokens: first after ${firstMs.toFixed(0)} ms${rate}`;
     this.log.append(element("p", "cost", text));
     this.log.scrollTop = this.log.scrollHeight;
   }
@@ -119,5 +119,5 @@ export class Chat {
 
 async function reason(response) {
   const body = await response.json().catch(() => null);
-  return body?.error?.message ?? `The server answered ${response.status}.`;
+  return body?.error?.message ?? `The server answered with status ${response.status}.`;
 }

@@ -2,9 +2,9 @@
 
 const NAME = "sterna-key";
 
-let refused = null; // the key that was answered with 401: another try would be another log line
+let refused = null; // the key that got a 401; trying it again would only fill the log
 
-/** The key; empty: none. */
+/** Returns the key, or an empty string. */
 function current() {
   return sessionStorage.getItem(NAME) ?? "";
 }
@@ -18,12 +18,12 @@ export async function fetchWithKey(path, options = {}) {
   return response;
 }
 
-/** Tells whether the server has refused the present key, or that there is none. */
+/** Returns whether the server refused the current key, or its absence. */
 export function isRefused() {
   return refused === current();
 }
 
-/** Ties the key to an input; calls `changed` when another was typed. */
+/** Binds the key to an input; calls `changed` when it is edited. */
 export function bind(input, changed) {
   input.value = current();
   input.addEventListener("change", () => {

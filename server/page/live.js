@@ -1,13 +1,13 @@
-// The charts: asks /metrics each second and shows what came. The only file that knows metrics by name.
+// The charts: reads /metrics every second. The only file that knows the names of metrics.
 
 import { Chart } from "./chart.js";
 import { Scrape, Span } from "./metrics.js";
 import { fetchWithKey, isRefused } from "./key.js";
 
-const RATE_SECONDS = 4; // what a rate looks back on
+const RATE_SECONDS = 4; // the time over which rates are computed
 const LATENCY_SECONDS = 20; // latencies are rarer than tokens
 const PERIOD_MS = 1000;
-const WANTS_KEY = "wants an API key";
+const NEEDS_KEY = "API key required";
 
 const bytes = (value) => scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
 const seconds = (value) => (value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`);
@@ -24,7 +24,7 @@ function scaled(value, base, units) {
   return `${digits(value / base ** power)} ${units[power]}`;
 }
 
-/** Each card: its title, how its values are written, and what they are: [values, note]. */
+/** Each card: its title, the format of its values, and the values: [values, note]. */
 const CARDS = [
   ["Tokens", perSecond, (_, recent) => [{
     out: recent.rate("vllm:generation_tokens_total"),
@@ -40,18 +40,18 @@ const CARDS = [
     used: now.sum("vllm:kv_cache_usage_perc"),
     "prefix hits": longer.growth("vllm:prefix_cache_hits_total") / longer.growth("vllm:prefix_cache_queries_total"),
   }]],
-  ["Tokens in a step", digits, (now, _, longer) => [{ mean: longer.mean("vllm:iteration_tokens_total") }, preemptions(longer)]],
+  ["Tokens per step", digits, (now, _, longer) => [{ mean: longer.mean("vllm:iteration_tokens_total") }, preemptions(longer)]],
   ["Memory", bytes, memory],
   ["Energy", watts, energy],
 ];
 
 function latencies(span, name) {
-  return { mean: span.mean(name), "99 %": span.quantile(0.99, name) };
+  return { mean: span.mean(name), p99: span.quantile(0.99, name) };
 }
 
 function preemptions(span) {
   const count = span.growth("vllm:num_preemptions_total");
-  return count > 0 ? `Preemptions: ${count}. The cache is too small for what runs.` : "";
+  return count > 0 ? `Preemptions: ${count}. The cache is too small for the running requests.` : "";
 }
 
 function memory(now) {
@@ -59,7 +59,7 @@ function memory(now) {
   const values = { resident: kind("resident"), "KV pool": kind("kv_pool"), weights: kind("weights_packed") };
   const [fp16, limit] = [kind("weights_fp16_equivalent"), kind("cgroup_limit")];
   const notes = [];
-  if (fp16) notes.push(`The weights would take ${bytes(fp16)} in FP16.`);
+  if (fp16) notes.push(`In FP16 the weights would take ${bytes(fp16)}.`);
   if (limit) notes.push(`Limit: ${bytes(limit)}.`);
   return [values, notes.join(" ")];
 }
@@ -77,16 +77,16 @@ function energy(now, _, longer) {
 }
 
 function described({ source, scope, detail }) {
-  return `${source}, of the ${scope}: ${detail}`;
+  return `${source} (${scope}): ${detail}`;
 }
 
-/** Draws forever. `report(state, text)` hears how each scrape went. */
+/** Draws forever. Calls `report(state, text)` after each scrape. */
 export function start(report) {
   const charts = CARDS.map(([title, format]) => new Chart(title, format));
   document.getElementById("charts").append(...charts.map((chart) => chart.figure));
   const scrapes = [];
   const tick = async () => {
-    if (isRefused()) report("failed", WANTS_KEY);
+    if (isRefused()) report("failed", NEEDS_KEY);
     else if (!document.hidden) await scrape(scrapes, charts, report);
     setTimeout(tick, PERIOD_MS);
   };
@@ -96,10 +96,10 @@ export function start(report) {
 async function scrape(scrapes, charts, report) {
   try {
     const response = await fetchWithKey("/metrics", { cache: "no-store" });
-    if (!response.ok) return report("failed", response.status === 401 ? WANTS_KEY : `answers ${response.status}`);
+    if (!response.ok) return report("failed", response.status === 401 ? NEEDS_KEY : `error ${response.status}`);
     scrapes.push(new Scrape(await response.text(), performance.now() / 1000));
   } catch {
-    return report("failed", "does not answer");
+    return report("failed", "not responding");
   }
   while (scrapes.length > 1 && scrapes.at(-1).at - scrapes[1].at > LATENCY_SECONDS) scrapes.shift();
   const now = scrapes.at(-1);

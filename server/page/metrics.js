@@ -1,4 +1,4 @@
-// Reads Prometheus' text format, and tells what happened between two scrapes. Knows no metric by name.
+// Reads Prometheus' text format and computes changes between two scrapes. Knows no metric by name.
 
 const LINE = /^([^\s{]+)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g;
@@ -22,13 +22,13 @@ export class Scrape {
     this.samples.get(name).push({ labels, value });
   }
 
-  /** The samples of a metric whose labels are as wanted. */
+  /** The samples of a metric that have the wanted labels. */
   all(name, wanted = {}) {
     const has = (labels) => Object.entries(wanted).every(([key, value]) => labels[key] === value);
     return (this.samples.get(name) ?? []).filter((sample) => has(sample.labels));
   }
 
-  /** Their sum; NaN if there is none, because nothing is not zero. */
+  /** Their sum; NaN if there is none. */
   sum(name, wanted) {
     const found = this.all(name, wanted);
     return found.length ? found.reduce((total, sample) => total + sample.value, 0) : NaN;

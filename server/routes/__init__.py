@@ -1,1 +1,1 @@
-"""What each URL does, one file for each noun."""
+"""What each endpoint does, one file per noun."""

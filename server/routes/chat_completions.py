@@ -17,7 +17,7 @@ async def create_chat_completion(
     body: Annotated[ChatCompletionRequest, checked(ChatCompletionRequest)],
     responder: ResponderDep,
 ) -> Response:
-    """One answer or several, as a stream of chunks or in one piece."""
+    """Return one or several answers, as a stream of chunks or as a whole."""
     model = responder.admit(body.model, body.num_choices)
     job = await model.encoder.chat_job(body)
     answer = ChatAnswer(body, job, model.logprobs, model.engine.energy)

@@ -1,4 +1,4 @@
-"""``POST /v1/completions``: how one or several prompts go on."""
+"""``POST /v1/completions``: continue one or several prompts."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ async def create_completion(
     body: Annotated[CompletionRequest, checked(CompletionRequest)],
     responder: ResponderDep,
 ) -> Response:
-    """One answer or several to each prompt, as a stream of chunks or in one piece."""
+    """Return one or several answers to each prompt, as a stream of chunks or as a whole."""
     model = responder.admit(body.model, len(body.prompt) * body.num_choices)
     job = await model.encoder.completion_job(body)
     answer = CompletionAnswer(body, job, model.logprobs, model.engine.energy)

@@ -1,7 +1,6 @@
-"""``/health``, ``/ping``, ``/version`` and ``/metrics``: for those who run the server.
+"""``/health``, ``/ping``, ``/version`` and ``/metrics``: endpoints for operators.
 
-live: restart the process if this fails. ready, also as ``/health`` and ``/ping``: send it no
-requests if this fails.
+If live fails, restart the process. If ready (``/health``, ``/ping``) fails, send it no requests.
 """
 
 from importlib.metadata import version
@@ -17,7 +16,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health/live")
 async def live(services: ServicesDep) -> dict[str, str]:
-    """200 while the event loop runs and the engine, if it has work, gets on with it; else 503."""
+    """Return 200 while the event loop runs and the engine makes progress, otherwise 503."""
     services.health.check_live()
     return {"status": "live"}
 
@@ -26,7 +25,7 @@ async def live(services: ServicesDep) -> dict[str, str]:
 @router.get("/health")
 @router.get("/ping")
 async def ready(services: ServicesDep) -> dict[str, str]:
-    """200 if requests can be served now; else 503 with the reason."""
+    """Return 200 if requests can be served now, otherwise 503 with the reason."""
     services.health.check_ready()
     return {"status": "ready"}
 
@@ -39,6 +38,6 @@ async def get_version() -> dict[str, str]:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(services: ServicesDep) -> Response:
-    """All metrics in Prometheus' text format, with the energy up to now."""
+    """Return all metrics in Prometheus' text format, with current energy."""
     await services.model.engine.energy.settle()
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

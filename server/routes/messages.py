@@ -1,4 +1,4 @@
-"""``/v1/messages``: chat completions in the form of Anthropic, and how long a prompt would be."""
+"""``/v1/messages``: chat in Anthropic's format, and counting the tokens of a prompt."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ async def create_message(
     reservation: ReservationDep,
     responder: ResponderDep,
 ) -> Response:
-    """One answer, as a stream of events or in one piece."""
+    """Return one answer, as a stream of events or as a whole."""
     model = responder.admit(body.model)
     chat = await beside_others(reservation.num_bytes, chat_request, body)
     job = await model.encoder.chat_job(chat)
@@ -34,7 +34,7 @@ async def count_tokens(
     reservation: ReservationDep,
     responder: ResponderDep,
 ) -> TokensCount:
-    """Tokens of the prompt that the same body would give to ``/v1/messages``."""
+    """Count the prompt tokens of the same request to ``/v1/messages``."""
     model = responder.admit(body.model)  # to read a prompt is work, too
     chat = await beside_others(reservation.num_bytes, chat_prompt, body)
     prompt = await model.encoder.encode_chat(chat)

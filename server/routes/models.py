@@ -1,4 +1,4 @@
-"""``/v1/models``: which model this server serves, under which names."""
+"""``/v1/models``: the served model, under each of its names."""
 
 from fastapi import APIRouter
 
@@ -11,13 +11,13 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 @router.get("")
 async def list_models(services: ServicesDep) -> ModelList:
-    """All names, the model's first name first."""
+    """List the names of the model, its main name first."""
     return ModelList(data=[_model(services.model, name) for name in services.model.names])
 
 
 @router.get("/{model_id:path}")
 async def get_model(model_id: str, services: ServicesDep) -> Model:
-    """One name; 404 if it is none of ours. A name may contain slashes."""
+    """Return the model with this name, or 404. A name may contain slashes."""
     return _model(services.find_model(model_id), model_id)
 
 

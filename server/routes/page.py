@@ -1,7 +1,7 @@
 """``/``: a live page to chat with the model and watch the server, from ``server/page``.
 
-The page and its files are open to everyone, also where the API wants a key: they hold no secrets,
-and what they show they ask of ``/v1`` and ``/metrics`` with the key that the visitor types in.
+The page needs no API key, because it contains no secrets: it reads ``/v1`` and ``/metrics`` with
+the key that the visitor enters.
 """
 
 import re
@@ -42,7 +42,7 @@ async def page(request: Request) -> HTMLResponse:
 
 @router.get("/page/{name}")
 async def page_file(name: str) -> FileResponse:
-    """A style, script or picture of the page; 404 for any other name."""
+    """Return a stylesheet, script or picture of the page, or 404."""
     if name not in FILES:
         raise HTTPException(404)
     path = FILES[name]

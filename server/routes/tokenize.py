@@ -1,7 +1,7 @@
-"""``/tokenize`` and ``/detokenize``: texts and the model's tokens, without the model.
+"""``/tokenize`` and ``/detokenize``: convert between text and tokens.
 
-Each takes a place in the queue: to read a text is work, too. Of the context's size they know
-nothing: how much too long a text is must be told.
+Each takes a place in the queue, because encoding a text is work. The text may be longer than the
+context, so that clients can find out by how much it is too long.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ async def tokenize(
     body: Annotated[TokenizeRequest, checked(TokenizeRequest)],
     responder: ResponderDep,
 ) -> Response:
-    """The tokens of a text, or of a conversation as the chat template writes it."""
+    """Return the tokens of a text, or of a conversation rendered with the chat template."""
     model = responder.admit(body.model)
     content = await asyncio.to_thread(_tokenize, model, body)
     return Response(content, media_type="application/json")
@@ -40,7 +40,7 @@ async def detokenize(
     body: Annotated[DetokenizeRequest, checked(DetokenizeRequest)],
     responder: ResponderDep,
 ) -> Response:
-    """The text of tokens."""
+    """Return the text of tokens."""
     model = responder.admit(body.model)
     model.encoder.check_token_ids(body.tokens, "tokens")
     content = await asyncio.to_thread(_detokenize, model, body)
@@ -66,15 +66,16 @@ def _detokenize(model: ServedModel, body: DetokenizeRequest) -> str:
 def _encode(model: ServedModel, body: TokenizeRequest) -> list[int]:
     given = (body.prompt, body.content, body.messages)
     if sum(value is not None for value in given) != 1:
-        raise InvalidRequestError("Give one of prompt, content and messages.", param="prompt")
+        message = "Provide exactly one of prompt, content or messages."
+        raise InvalidRequestError(message, param="prompt")
     text = body.prompt if body.content is None else body.content
     if text is not None:
         if body.add_generation_prompt is False:
-            message = "add_generation_prompt: a text has none; send messages."
+            message = "add_generation_prompt: allowed only with messages."
             raise InvalidRequestError(message, param="add_generation_prompt")
         return model.tokenizer.encode(text, add_special_tokens=body.adds_special_tokens)
     if body.adds_special_tokens:
-        message = "add_special_tokens: the chat template writes those of a conversation."
+        message = "add_special_tokens: not allowed with messages; the chat template adds them."
         raise InvalidRequestError(message, param="add_special_tokens")
     assert body.messages, "one of three was given"
     return model.tokenizer.encode_chat(

@@ -1,1 +1,1 @@
-"""The JSON of the API, one file for each noun of ``server/routes``."""
+"""The JSON types of the API, one file per noun of ``server/routes``."""

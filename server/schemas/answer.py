@@ -1,4 +1,4 @@
-"""What the answers of both generation endpoints share: their head, and how tokens are counted."""
+"""Types shared by the answers of both generation endpoints: their head and token counts."""
 
 from time import time
 from typing import Annotated, Literal, TypedDict
@@ -10,7 +10,7 @@ from sterna.server.schemas.logprobs import PromptLogprobs
 
 
 class PromptTokensDetails(BaseModel):
-    """Where prompt tokens came from."""
+    """How many prompt tokens came from the cache."""
 
     cached_tokens: int
 
@@ -20,7 +20,7 @@ OMITTED = Field(exclude_if=lambda value: value is None)
 
 
 class EnergyUsage(BaseModel):
-    """A response's share of the measured energy. Without a source there is none: see detail."""
+    """A response's share of the measured energy; null if nothing is measured, see detail."""
 
     joules: float | None
     source: str | None
@@ -28,7 +28,7 @@ class EnergyUsage(BaseModel):
 
 
 class Usage(BaseModel):
-    """Token counts of a whole response. Each prompt counts once, also if ``n`` is more."""
+    """Token counts of a whole response. Each prompt counts once, even if ``n`` is larger."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -45,7 +45,7 @@ EndReason = Literal["stop", "length"]
 
 
 class ResponseHead(TypedDict):
-    """What all events of a stream have in common."""
+    """Fields that all events of a stream share."""
 
     id: str
     created: int  # Unix time, seconds
@@ -53,5 +53,5 @@ class ResponseHead(TypedDict):
 
 
 def new_head(prefix: str, model: str) -> ResponseHead:
-    """A head with a new id, such as ``chatcmpl-...``."""
+    """Return a head with a new id, such as ``chatcmpl-...``."""
     return {"id": f"{prefix}-{uuid4().hex}", "created": int(time()), "model": model}

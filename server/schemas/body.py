@@ -1,8 +1,7 @@
-"""What every JSON body is made of: known fields, no guessed types, values that mean "off".
+"""The base of every JSON body: known fields, strict types, values that mean "off".
 
-A field is honoured, or inert because it can never change the output, or refused with its name:
-nothing is accepted and then ignored. A field that is not supported may still be sent with the
-value that means "off".
+A field is honoured, inert because it can never change the output, or refused by name; none is
+accepted and then ignored. An unsupported field may still be sent with the value that means "off".
 """
 
 import json
@@ -17,7 +16,7 @@ Neutral = dict[str, tuple[object, ...]]
 
 
 def is_unicode(text: str) -> bool:
-    """False if the JSON escaped half a character: no tokenizer takes a lone surrogate."""
+    """Return whether the text has no lone surrogates, which no tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -32,7 +31,7 @@ def _check_unicode(text: str) -> str:
 
 
 def _is_same(a: object, b: object) -> bool:
-    """Whether two JSON values are equal; Python also takes false for 0, and true for 1."""
+    """Return whether two JSON values are equal; in Python, False == 0 and True == 1."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
@@ -52,7 +51,7 @@ Items = Annotated[list[T], Field(fail_fast=True)]
 
 
 class Body(BaseModel):
-    """A JSON object of which every field is known, and no type is guessed ("1" is no number)."""
+    """A JSON object with known fields and strict types ("1" is not a number)."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -65,7 +64,7 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_what_is_off(cls, data: Any) -> Any:  # noqa: ANN401 (any JSON)
-        """Of names that no field has, one is left: enough to refuse them all."""
+        """Drop fields that are off; keep one unknown field, enough to refuse the body."""
         names = cls._names()
         if not isinstance(data, dict) or data.keys() <= names:
             return data

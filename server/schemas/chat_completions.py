@@ -1,10 +1,11 @@
-"""Wire types of ``/v1/chat/completions``."""
+"""JSON types of ``/v1/chat/completions``."""
 
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from sterna.engine import MAX_LOGPROBS
 from sterna.server.constraints.grammars import Form
 from sterna.server.schemas.answer import (
     EndReason,
@@ -16,7 +17,7 @@ from sterna.server.schemas.answer import (
 )
 from sterna.server.schemas.body import Neutral
 from sterna.server.schemas.chat_messages import Messages
-from sterna.server.schemas.logprobs import MAX_LOGPROBS, ChatLogprobs
+from sterna.server.schemas.logprobs import ChatLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields, StructuredOutputs
 from sterna.server.schemas.tool_choice import ToolChoice
 from sterna.server.schemas.tools import ToolCall, ToolFields
@@ -56,30 +57,30 @@ class ChatCompletionRequest(ToolFields, ConstrainedFields):  # the latter's fiel
             return value
         if info.data.get("ignore_eos"):
             raise ValueError(
-                "must be none together with ignore_eos: calls end where they are whole"
+                "must be none when ignore_eos is true: a call ends when it is complete"
             )
         outputs: StructuredOutputs | None = info.data.get("structured_outputs")
         if outputs and outputs.grammar is not None and not (value and value.must_call):
             raise ValueError(
-                "must be none, required or a tool together with structured_outputs.grammar: only "
-                "the other forms can be told apart from calls"
+                "must be none, required or a named tool when structured_outputs.grammar is set: "
+                "an answer in a grammar cannot be distinguished from a call"
             )
         return value
 
     def tool_use(self) -> ToolUse:
-        """What the model is shown and may call, and the form of an answer that has no calls."""
+        """Return the tools shown and allowed, and the form of an answer without calls."""
         use = super().tool_use()
         form, _ = self.constraint() or (None, None)
         return replace(use, form=form) if isinstance(form, Form) and not use.must_call else use
 
     @property
     def token_limit(self) -> int | None:
-        """Tokens that each answer may have; None: what the context leaves."""
+        """Maximum length of each answer; None if only the context limits it."""
         return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
     def num_logprobs(self) -> int | None:
-        """Alternatives to list for each token; None: no logprobs at all."""
+        """Number of alternatives for each token; None for no logprobs."""
         return (self.top_logprobs or 0) if self.logprobs else None
 
 
@@ -111,7 +112,7 @@ class Choice(BaseModel):
 
 
 class ChatCompletion(BaseModel):
-    """The answer in one piece."""
+    """The whole answer, without streaming."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -125,7 +126,7 @@ class ChatCompletion(BaseModel):
 
 
 class RoleDelta(BaseModel):
-    """Who speaks: the first chunk of each answer."""
+    """The role: the first chunk of each answer."""
 
     role: Literal["assistant"] = "assistant"
     content: None = None
@@ -138,7 +139,7 @@ class ContentDelta(BaseModel):
 
 
 class CallBegin(ToolCall):
-    """A new call, with arguments that are empty so far."""
+    """The beginning of a call, with empty arguments."""
 
     index: int  # of the call in the answer
 
@@ -150,27 +151,27 @@ class ArgumentsDelta(BaseModel):
 
 
 class CallPiece(BaseModel):
-    """What a call has gained."""
+    """More of a call's arguments."""
 
     index: int
     function: ArgumentsDelta
 
 
 class CallsDelta(BaseModel):
-    """A call's beginning, or more of it."""
+    """The beginning of a call, or more of its arguments."""
 
     tool_calls: list[CallBegin | CallPiece]
 
 
 class EndDelta(BaseModel):
-    """Nothing to append: an answer with calls ends."""
+    """The end of an answer with calls."""
 
 
 Delta = RoleDelta | ContentDelta | CallsDelta | EndDelta
 
 
 class ChunkChoice(BaseModel):
-    """A chunk's part of one answer."""
+    """The part of one answer in a chunk."""
 
     index: int
     delta: Delta
@@ -181,7 +182,7 @@ class ChunkChoice(BaseModel):
 
 
 class ChatCompletionChunk(BaseModel):
-    """One event of a stream; all events of a stream have one id."""
+    """One event of a stream; all its events have the same id."""
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"

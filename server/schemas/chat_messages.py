@@ -1,4 +1,4 @@
-"""Wire types of the turns of a conversation, and which turn may follow which."""
+"""JSON types of the messages of a conversation, and their order."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from sterna.server.schemas.body import Body, Items, Neutral, Text
 
 
 class TextPart(Body):
-    """A piece of a message; only text is supported."""
+    """Part of a message; only text is supported."""
 
     type: Literal["text"]
     text: Text
@@ -25,7 +25,7 @@ def _as_parts(value: object) -> object:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _check_arguments(text: str) -> str:
@@ -34,7 +34,7 @@ def _check_arguments(text: str) -> str:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError("must be the text of a JSON object")
+        raise ValueError("must be a JSON object encoded as a string")
     return text
 
 
@@ -46,14 +46,14 @@ Content = Annotated[
 
 
 class EarlierFunction(Body):
-    """What was called in an earlier turn."""
+    """The function called in an earlier turn."""
 
     name: Text
     arguments: Annotated[Text, AfterValidator(_check_arguments)]
 
 
 class EarlierCall(Body):
-    """A call of an earlier turn, as the client got it."""
+    """A call of an earlier turn, as returned to the client."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"index"})  # of a stream: some clients keep it
 
@@ -63,7 +63,7 @@ class EarlierCall(Body):
     function: EarlierFunction
 
     def for_template(self) -> dict[str, Any]:
-        """The call as a chat template expects it: arguments as an object."""
+        """Return the call as a chat template expects it, with arguments as an object."""
         arguments = json.loads(self.function.arguments)
         function = {"name": self.function.name, "arguments": arguments}
         return {"id": self.id, "type": "function", "function": function}
@@ -74,7 +74,7 @@ Parts = list[TextPart] | None
 
 
 class Message(Body):
-    """One turn of the conversation. A developer is treated as the system."""
+    """One message of the conversation. The role developer is treated as system."""
 
     neutral: ClassVar[Neutral] = {  # a client sends back the assistant's message as it got it
         "refusal": (),
@@ -94,30 +94,30 @@ class Message(Body):
     @classmethod
     def _only_the_assistant_calls(cls, value: Calls, info: ValidationInfo) -> Calls:
         if value and info.data.get("role") != "assistant":
-            raise ValueError("allowed only in messages of role assistant")
+            raise ValueError("allowed only when role is assistant")
         return value
 
     @field_validator("content")
     @classmethod
     def _calls_need_no_content(cls, value: Parts, info: ValidationInfo) -> Parts:
         if value is None and not info.data.get("tool_calls"):
-            raise ValueError("required, except beside tool_calls")
+            raise ValueError("required unless tool_calls is given")
         return value
 
     @field_validator("tool_call_id")
     @classmethod
     def _a_result_names_its_call(cls, value: str | None, info: ValidationInfo) -> str | None:
         if (value is None) == (info.data.get("role") == "tool"):
-            raise ValueError("required in messages of role tool, and allowed in no other")
+            raise ValueError("required when role is tool, and not allowed otherwise")
         return value
 
     @property
     def call_ids(self) -> list[str]:
-        """Ids of the calls, none if the message has none."""
+        """Ids of the message's calls."""
         return [call.id for call in self.tool_calls or ()]
 
     def for_template(self) -> dict[str, Any]:
-        """The message as a chat template expects it, with its parts joined."""
+        """Return the message as a chat template expects it, with its parts joined."""
         message: dict[str, Any] = {
             "role": "system" if self.role == "developer" else self.role,
             "content": "".join(part.text for part in self.content or ()),
@@ -132,7 +132,7 @@ class Message(Body):
 
 
 def check_sequence(messages: Sequence[Message]) -> list[Message]:
-    """Each call is answered, once, right after the turn that made it; nothing else is.
+    """Check that each call is answered exactly once, directly after the message that made it.
 
     Raises ValueError that names the message.
     """
@@ -142,18 +142,18 @@ def check_sequence(messages: Sequence[Message]) -> list[Message]:
             if message.tool_call_id is None or message.tool_call_id not in open_ids:
                 raise ValueError(
                     f"messages[{position}] answers the call {message.tool_call_id!r}, "
-                    "which the preceding turn of the assistant did not make or which is answered"
+                    "which the preceding assistant message did not make or is already answered"
                 )
             del open_ids[message.tool_call_id]
         elif open_ids:
             raise ValueError(
-                f"messages[{position}] comes before a message of role tool "
+                f"messages[{position}]: expected a message of role tool "
                 f"that answers the call {next(iter(open_ids))!r}"
             )
         else:
             open_ids = dict.fromkeys(message.call_ids)
             if len(open_ids) < len(message.call_ids):
-                raise ValueError(f"messages[{position}] has two calls with one id")
+                raise ValueError(f"messages[{position}] has two calls with the same id")
     if open_ids:
         raise ValueError(f"no message of role tool answers the call {next(iter(open_ids))!r}")
     return list(messages)
@@ -163,7 +163,7 @@ Messages = Annotated[Items[Message], Field(min_length=1), AfterValidator(check_s
 
 
 def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """All turns as a chat template expects them; a tool's answer has the name of the tool."""
+    """Return all messages as a chat template expects them; results get the name of their tool."""
     names: dict[str, str] = {}
     rendered = []
     for message in messages:

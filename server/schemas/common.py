@@ -1,18 +1,17 @@
-"""What the two generation endpoints share: how to generate, and what says nothing about it."""
+"""Fields that the two generation endpoints share."""
 
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from sterna.engine import MAX_BIAS, MAX_LOGPROBS
 from sterna.server.schemas.body import Body, Items, Neutral
-from sterna.server.schemas.logprobs import MAX_LOGPROBS
 
 MAX_STOPS = 16
 MAX_CHOICES = 128
 SEED_LIMIT = 2**63
 MAX_DIGITS = 10  # of a token id
-MAX_BIAS = 100
 
 
 def _as_list(value: object) -> object:
@@ -20,19 +19,19 @@ def _as_list(value: object) -> object:
 
 
 def _by_token_id(value: object) -> object:
-    """JSON writes all keys as strings. Of wrong biases one is left, which is enough to describe."""
+    """Convert the keys, which are strings in JSON; of invalid biases keep one, to describe it."""
     if not isinstance(value, dict):
         return value
     biases = {_token_id(str(key)): bias for key, bias in value.items()}
     if len(biases) < len(value):
-        raise ValueError("names a token twice")
+        raise ValueError("the same token id appears twice")
     wrong = (item for item in biases.items() if not _is_bias(item[1]))
     return dict(islice(wrong, 1)) or biases
 
 
 def _token_id(key: str) -> int:
     if not (key.isascii() and key.isdigit() and len(key) < MAX_DIGITS):
-        raise ValueError(f"the keys are token ids, found {key[:MAX_DIGITS]!r}")
+        raise ValueError(f"keys must be token ids, found {key[:MAX_DIGITS]!r}")
     return int(key)
 
 
@@ -53,7 +52,7 @@ LogitBias = Annotated[dict[int, Bias], BeforeValidator(_by_token_id)]
 
 
 class StreamOptions(Body):
-    """What a stream carries beside the text."""
+    """What a stream contains besides the text."""
 
     neutral: ClassVar[Neutral] = {"include_obfuscation": (False,)}
 
@@ -63,7 +62,7 @@ class StreamOptions(Body):
 
 
 class SamplingFields(Body):
-    """How to generate: the same for chat and for completions. ``None``: the model's default."""
+    """How to generate, for chat and for completions. ``None`` means the model's default."""
 
     neutral: ClassVar[Neutral] = {  # what vllm-router writes into every request
         "continue_final_message": (False,),
@@ -125,27 +124,27 @@ class SamplingFields(Body):
     @classmethod
     def _belongs_to_no_stream(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value is not None and info.data.get("stream"):
-            raise ValueError("not available when stream is true")
+            raise ValueError("not allowed when stream is true")
         return value
 
     @property
     def num_choices(self) -> int:
-        """How many answers to each prompt."""
+        """Number of answers to each prompt."""
         return self.n or 1
 
     @property
     def num_logprobs(self) -> int | None:
-        """Alternatives to list for each token; None: no logprobs at all."""
+        """Number of alternatives for each token; None for no logprobs."""
         return None
 
     @property
     def num_prompt_logprobs(self) -> int | None:
-        """Alternatives to know for each token of the prompt; None: do not score it."""
+        """Number of alternatives for each prompt token; None to not score the prompt."""
         return self.prompt_logprobs
 
     @property
     def lists_tokens(self) -> bool:
-        """Whether an answer tells its tokens, and not only their text."""
+        """Whether the answer contains its tokens, not only their text."""
         return self.num_logprobs is not None or bool(self.return_token_ids)
 
     @property
@@ -156,11 +155,11 @@ class SamplingFields(Body):
 
     @property
     def tells_energy(self) -> bool:
-        """Whether the usage has the response's share of the measured energy."""
+        """Whether the usage contains the response's share of the measured energy."""
         options = self.stream_options
         return bool(self.include_energy) or (options is not None and options.include_energy)
 
     @property
     def continuous_usage(self) -> bool:
-        """Whether every chunk of a stream has token counts."""
+        """Whether every chunk of a stream contains token counts."""
         return self.stream_options is not None and self.stream_options.continuous_usage_stats

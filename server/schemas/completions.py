@@ -1,9 +1,10 @@
-"""Wire types of ``/v1/completions``."""
+"""JSON types of ``/v1/completions``."""
 
 from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from sterna.engine import MAX_LOGPROBS
 from sterna.server.schemas.answer import (
     EndReason,
     OptionalPromptLogprobs,
@@ -12,7 +13,7 @@ from sterna.server.schemas.answer import (
     StopReason,
 )
 from sterna.server.schemas.body import Items, Neutral, is_unicode
-from sterna.server.schemas.logprobs import MAX_LOGPROBS, CompletionLogprobs
+from sterna.server.schemas.logprobs import CompletionLogprobs
 from sterna.server.schemas.structured_outputs import ConstrainedFields
 
 DEFAULT_MAX_TOKENS = 16  # OpenAI's
@@ -21,10 +22,10 @@ Prompt = str | Items[int]
 
 
 def _as_prompts(value: object) -> object:
-    """All four forms of OpenAI as one: a list of prompts, each a text or token ids."""
+    """Convert OpenAI's four forms to a list of prompts, each a string or token ids."""
     prompts = value if isinstance(value, list) and not _is_prompt(value) else [value]
     if not prompts or not all(map(_is_prompt, prompts)):
-        raise ValueError("must be a text or token ids, or a list of these, and not empty")
+        raise ValueError("must be a string, a list of token ids, or a non-empty list of these")
     return prompts
 
 
@@ -49,12 +50,12 @@ class CompletionRequest(ConstrainedFields):
 
     @property
     def num_logprobs(self) -> int | None:
-        """Alternatives to list for each token; None: no logprobs at all."""
+        """Number of alternatives for each token; None for no logprobs."""
         return self.logprobs
 
     @property
     def num_prompt_logprobs(self) -> int | None:
-        """An echo with logprobs scores the prompt; so does an answer without tokens."""
+        """Number of alternatives for each prompt token; ``echo`` with ``logprobs`` needs it."""
         wanted = [self.prompt_logprobs]
         if self.echo:
             wanted += [self.logprobs, 0 if self.max_tokens == 0 else None]
@@ -62,7 +63,7 @@ class CompletionRequest(ConstrainedFields):
 
 
 class Choice(BaseModel):
-    """One of ``n`` answers to one prompt: answers to the first prompt come first."""
+    """One of ``n`` answers to a prompt; answers to the first prompt come first."""
 
     index: int
     text: str
@@ -75,7 +76,7 @@ class Choice(BaseModel):
 
 
 class Completion(BaseModel):
-    """The answer in one piece, or one event of a stream; all events have one id."""
+    """The whole answer, or one event of a stream; all its events have the same id."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"

@@ -1,4 +1,4 @@
-"""Wire types of errors, in OpenAI's shape and in Anthropic's."""
+"""JSON types of errors, in OpenAI's and in Anthropic's form."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class ErrorFields(BaseModel):
-    """OpenAI's error object. ``param``: the field that is wrong, as ``messages[0].role``."""
+    """OpenAI's error object. ``param`` is the path of the field, such as ``messages[0].role``."""
 
     message: str
     type: str
@@ -15,7 +15,7 @@ class ErrorFields(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """The body of every answer that is an error."""
+    """The body of an error."""
 
     error: ErrorFields
 
@@ -28,7 +28,7 @@ class MessagesErrorFields(BaseModel):
 
 
 class MessagesErrorBody(BaseModel):
-    """The body of every error of ``/v1/messages``."""
+    """The body of an error of ``/v1/messages``."""
 
     type: Literal["error"]
     error: MessagesErrorFields

@@ -1,16 +1,14 @@
-"""Wire types of logprobs: chat's, those of completions, and vLLM's of prompts.
+"""JSON types of logprobs: for chat, for completions, and vLLM's for prompts.
 
 All are natural logarithms of the model's own distribution, before temperature, penalties and
-bias, and -9999 at the least.
+bias, and never below -9999.
 """
 
 from pydantic import BaseModel
 
-MAX_LOGPROBS = 20
-
 
 class TopLogprob(BaseModel):
-    """A token that could have stood here."""
+    """An alternative at the position of a token."""
 
     token: str
     logprob: float
@@ -18,20 +16,20 @@ class TopLogprob(BaseModel):
 
 
 class TokenLogprob(TopLogprob):
-    """A token of an answer, with the most likely ones in its place, best first."""
+    """A token of an answer, with the most likely alternatives, best first."""
 
     top_logprobs: list[TopLogprob]
 
 
 class ChatLogprobs(BaseModel):
-    """Of all tokens that were generated, also those that gave no text."""
+    """Logprobs of all generated tokens, including those without text."""
 
     content: list[TokenLogprob]
     refusal: None = None
 
 
 class CompletionLogprobs(BaseModel):
-    """Four lists of the same length; a prompt's first token has null for both logprobs."""
+    """Four lists of equal length; both logprobs of a prompt's first token are null."""
 
     text_offset: list[int]  # in characters of the choice's text
     token_logprobs: list[float | None]
@@ -40,7 +38,7 @@ class CompletionLogprobs(BaseModel):
 
 
 class PromptTokenLogprob(BaseModel):
-    """A prompt's token, or one that could have stood there."""
+    """A token of the prompt, or an alternative to it."""
 
     logprob: float
     rank: int | None  # 1: the most likely

@@ -1,4 +1,4 @@
-"""Wire types of the parts of a turn that is sent to ``/v1/messages``."""
+"""JSON types of the parts of a turn that is sent to ``/v1/messages``."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -8,7 +8,7 @@ from sterna.server.schemas.body import Body, Items, JsonObject, Neutral, Text
 
 
 class Block(Body):
-    """Part of a turn. What to keep in a cache is a wish: ours keeps what it can by itself."""
+    """Part of a message. ``cache_control`` has no effect: prefixes are always cached."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"cache_control"})
 
@@ -25,7 +25,7 @@ class TextBlock(Block):
 
 
 class ToolUseBlock(Block):
-    """A call of an earlier turn, as the client got it."""
+    """A call of an earlier turn, as returned to the client."""
 
     neutral: ClassVar[Neutral] = {"caller": ({"type": "direct"},), "toolset_name": ()}
 
@@ -36,7 +36,7 @@ class ToolUseBlock(Block):
 
 
 def as_blocks(value: object) -> object:
-    """A text is one block of it."""
+    """Convert a string to a list with one text block."""
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
@@ -46,7 +46,7 @@ TextBlocks = Annotated[
 
 
 class ToolResultBlock(Block):
-    """What a call gave."""
+    """The result of a tool call."""
 
     neutral: ClassVar[Neutral] = {"toolset_name": ()}
 

@@ -1,20 +1,20 @@
-"""Wire types of what ``/v1/messages`` answers: a message, or the events of a stream."""
+"""JSON types of the answers of ``/v1/messages``: a message, or the events of a stream."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
+MessageStopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 
 class TokensCount(BaseModel):
-    """Length of a prompt."""
+    """Number of tokens in a prompt."""
 
     input_tokens: int
 
 
 class MessageUsage(BaseModel):
-    """Token counts. What was read from the cache is not counted as input again."""
+    """Token counts. Input tokens exclude those read from the cache."""
 
     input_tokens: int
     cache_creation_input_tokens: Literal[0] = 0
@@ -42,27 +42,27 @@ Content = TextContent | ToolUseContent
 
 
 class MessageAnswer(BaseModel):
-    """The assistant's turn."""
+    """The assistant's message."""
 
     id: str
     type: Literal["message"] = "message"
     role: Literal["assistant"] = "assistant"
     model: str
     content: list[Content]
-    stop_reason: StopReason | None
+    stop_reason: MessageStopReason | None
     stop_sequence: str | None
     usage: MessageUsage
 
 
 class MessageStart(BaseModel):
-    """The first event: the message, still empty."""
+    """The first event: the message, without content."""
 
     type: Literal["message_start"] = "message_start"
     message: MessageAnswer
 
 
 class BlockStart(BaseModel):
-    """A block begins, still empty."""
+    """The beginning of a block, without content."""
 
     type: Literal["content_block_start"] = "content_block_start"
     index: int
@@ -77,14 +77,14 @@ class TextGain(BaseModel):
 
 
 class InputGain(BaseModel):
-    """More of a call's arguments, as the text of JSON."""
+    """More of a call's arguments, as JSON text."""
 
     type: Literal["input_json_delta"] = "input_json_delta"
     partial_json: str
 
 
 class BlockDelta(BaseModel):
-    """What a block has gained."""
+    """More content of a block."""
 
     type: Literal["content_block_delta"] = "content_block_delta"
     index: int
@@ -92,7 +92,7 @@ class BlockDelta(BaseModel):
 
 
 class BlockStop(BaseModel):
-    """A block is complete."""
+    """The end of a block."""
 
     type: Literal["content_block_stop"] = "content_block_stop"
     index: int
@@ -101,12 +101,12 @@ class BlockStop(BaseModel):
 class MessageEnd(BaseModel):
     """Why the answer ended."""
 
-    stop_reason: StopReason
+    stop_reason: MessageStopReason
     stop_sequence: str | None
 
 
 class MessageDelta(BaseModel):
-    """The answer has ended; the counts are of all of it."""
+    """The end of the answer, with the counts of the whole answer."""
 
     type: Literal["message_delta"] = "message_delta"
     delta: MessageEnd

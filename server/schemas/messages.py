@@ -1,4 +1,4 @@
-"""Wire types of what is sent to ``/v1/messages``, in the form of Anthropic."""
+"""JSON types of requests to ``/v1/messages``, in Anthropic's form."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -32,7 +32,7 @@ from sterna.server.schemas.tools import (
 
 
 class Turn(Body):
-    """What one side has said. The system may also speak between turns."""
+    """One message. The system may also speak between messages."""
 
     role: Literal["user", "assistant", "system"]
     content: Annotated[
@@ -46,9 +46,9 @@ class Turn(Body):
         types = [block.type for block in self.content]
         for kind, role in (("tool_use", "assistant"), ("tool_result", "user")):
             if kind in types and self.role != role:
-                raise ValueError(f"a turn of the {self.role} has no {kind}")
+                raise ValueError(f"{kind} blocks are not allowed when role is {self.role}")
         if "tool_result" in types[len(self.results) :]:
-            raise ValueError("tool_result blocks come first, before text")
+            raise ValueError("tool_result blocks must come before text")
         return self
 
     @property
@@ -63,29 +63,31 @@ class Turn(Body):
 
     @property
     def results(self) -> list[ToolResultBlock]:
-        """What the calls of the turn before gave."""
+        """The results of the previous message's calls."""
         return [block for block in self.content if isinstance(block, ToolResultBlock)]
 
 
 def check_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """Each call has its result in the very next turn. Raises ValueError that names the turn."""
+    """Check that each call has its result in the next message. Raises ValueError that names it."""
     expected: list[str] = []
     for position, turn in enumerate(turns):
         if sorted(result.tool_use_id for result in turn.results) != sorted(expected):
             raise ValueError(
-                f"messages[{position}] must have one tool_result for each tool_use of the turn "
-                f"before it, and no other: expected {expected}"
+                f"messages[{position}] must have exactly one tool_result for each tool_use "
+                f"of the preceding message: expected {expected}"
             )
         expected = [use.id for use in turn.uses]
         if len(set(expected)) < len(expected):
-            raise ValueError(f"messages[{position}] has two tool_use with one id")
+            raise ValueError(f"messages[{position}] has two tool_use blocks with the same id")
     if turns[-1].role == "assistant":
-        raise ValueError("the last turn must be the user's: to continue an answer is not supported")
+        raise ValueError(
+            "the last message must have role user: continuing an answer is not supported"
+        )
     return list(turns)
 
 
 class InputTool(Body):
-    """A tool of the client's own, the only type there is."""
+    """A tool of the client, the only supported type."""
 
     inert: ClassVar[frozenset[str]] = frozenset(
         {"cache_control", "eager_input_streaming", "strict"}
@@ -106,7 +108,7 @@ class InputTool(Body):
 
 
 class Choice(Body):
-    """Whether to call, and what."""
+    """Whether to call a tool, and which."""
 
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
@@ -115,7 +117,7 @@ class Choice(Body):
     @model_validator(mode="after")
     def _names_a_tool_if_it_must(self) -> Self:
         if (self.name is None) == (self.type == "tool"):
-            raise ValueError("name belongs to type tool, and to no other")
+            raise ValueError("name is required when type is tool, and not allowed otherwise")
         return self
 
 

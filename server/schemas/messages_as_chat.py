@@ -1,7 +1,7 @@
 """A body of ``/v1/messages`` -> the same request to ``/v1/chat/completions``.
 
-There is one way to generate. What is only said differently is translated: here what comes in, in
-``message_answer`` what goes out.
+Both APIs generate in the same way. Requests are translated here, answers in
+``server/answers/messages.py``.
 """
 
 import json
@@ -22,7 +22,7 @@ ERROR_PREFIX = "Error: "  # before the result of a call that failed
 
 
 def chat_request(body: MessagesRequest) -> ChatCompletionRequest:
-    """What to generate."""
+    """Return the chat request that generates the same."""
     sampling = {
         "max_tokens": body.max_tokens,
         "temperature": body.temperature,
@@ -35,7 +35,7 @@ def chat_request(body: MessagesRequest) -> ChatCompletionRequest:
 
 
 def chat_prompt(body: CountTokensRequest) -> ChatCompletionRequest:
-    """What to read; what to write is left open."""
+    """Return the chat request with the same prompt."""
     return ChatCompletionRequest.model_validate(_conversation(body))
 
 
@@ -55,7 +55,7 @@ def _conversation(body: CountTokensRequest) -> dict[str, Any]:
 
 
 def _messages(turn: Turn) -> Iterator[dict[str, Any]]:
-    """The results of a turn are messages of their own."""
+    """Convert a turn; each tool result becomes a message."""
     yield from map(_result, turn.results)
     if turn.text or turn.uses or not turn.results:
         calls = [_call(use) for use in turn.uses]

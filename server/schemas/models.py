@@ -1,4 +1,4 @@
-"""Wire types of ``/v1/models``."""
+"""JSON types of ``/v1/models``."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 
 class Model(BaseModel):
-    """A model that is served."""
+    """A served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -16,7 +16,7 @@ class Model(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All models that are served: one, under each of its names."""
+    """All served models: one, under each of its names."""
 
     object: Literal["list"] = "list"
     data: list[Model]

@@ -1,27 +1,27 @@
-"""Wire types of what holds an answer to a form: OpenAI's ``response_format``, vLLM's own field."""
+"""JSON types of structured output: OpenAI's ``response_format`` and vLLM's field."""
 
 import json
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from sterna.server.constraints.grammars import Choice, ConstraintSpec, Grammar, JsonSchema, Regex
+from sterna.server.constraints.grammars import ConstraintSpec, Grammar, JsonSchema, OneOf, Regex
 from sterna.server.schemas.body import Body, Items, Neutral, Text
 from sterna.server.schemas.common import SamplingFields
 
 
 def _as_schema(value: object) -> object:
-    """A schema may come as its JSON text."""
+    """Parse a schema that is sent as JSON text."""
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not a JSON schema: {error}") from None
+        raise ValueError(f"must be a JSON schema: {error}") from None
 
 
 class JsonSchemaFormat(Body):
-    """A schema, and what clients call it; it is kept to whether ``strict`` or not."""
+    """A named schema. It is enforced whether ``strict`` or not."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"name", "description", "strict"})
 
@@ -32,7 +32,7 @@ class JsonSchemaFormat(Body):
 
 
 class ResponseFormat(Body):
-    """Free text, any JSON object, or JSON of a schema."""
+    """Free text, any JSON object, or JSON that follows a schema."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchemaFormat | None = Field(None, validate_default=True)
@@ -43,18 +43,18 @@ class ResponseFormat(Body):
         cls, value: JsonSchemaFormat | None, info: ValidationInfo
     ) -> JsonSchemaFormat | None:
         if (value is not None) != (info.data.get("type") == "json_schema"):
-            raise ValueError("must be there if type is json_schema, and only then")
+            raise ValueError("required when type is json_schema, and not allowed otherwise")
         return value
 
     def constraint(self) -> tuple[ConstraintSpec, str] | None:
-        """Meaning and path of what was asked for. None: nothing."""
+        """Return the requested constraint and the path of its field; None if there is none."""
         if self.json_schema is not None:
             return JsonSchema(self.json_schema.schema_), "json_schema.schema"
         return (JsonSchema(), "type") if self.type == "json_object" else None
 
 
 class StructuredOutputs(Body):
-    """One of four forms."""
+    """One of four forms of an answer."""
 
     neutral: ClassVar[Neutral] = {
         "disable_additional_properties": (False,),
@@ -71,13 +71,13 @@ class StructuredOutputs(Body):
     grammar: Text | None = None
 
     def constraint(self) -> tuple[ConstraintSpec, str]:
-        """Meaning and path of what was asked for."""
+        """Return the requested constraint and the path of its field."""
         return self._forms()[0]
 
     def check(self) -> Self:
-        """Raise ValueError unless there is one form."""
+        """Raise ValueError unless there is exactly one form."""
         if len(self._forms()) != 1:
-            raise ValueError("exactly one of json, regex, choice and grammar is needed")
+            raise ValueError("exactly one of json, regex, choice or grammar is required")
         return self
 
     def _forms(self) -> list[tuple[ConstraintSpec, str]]:
@@ -87,14 +87,14 @@ class StructuredOutputs(Body):
         if self.regex is not None:
             forms.append((Regex(self.regex), "regex"))
         if self.choice is not None:
-            forms.append((Choice(self.choice), "choice"))
+            forms.append((OneOf(self.choice), "choice"))
         if self.grammar is not None:
             forms.append((Grammar(self.grammar), "grammar"))
         return forms
 
 
 class ConstrainedFields(SamplingFields):
-    """How to generate, and what form the answer must have."""
+    """How to generate, and the form of the answer."""
 
     response_format: ResponseFormat | None = None
     structured_outputs: (
@@ -107,7 +107,9 @@ class ConstrainedFields(SamplingFields):
         cls, value: ResponseFormat | StructuredOutputs | None, info: ValidationInfo
     ) -> ResponseFormat | StructuredOutputs | None:
         if value and value.constraint() and info.data.get("ignore_eos"):
-            raise ValueError("not together with ignore_eos: such an answer ends where it is whole")
+            raise ValueError(
+                "not allowed when ignore_eos is true: a structured answer ends when it is complete"
+            )
         return value
 
     @field_validator("structured_outputs")
@@ -117,11 +119,11 @@ class ConstrainedFields(SamplingFields):
     ) -> StructuredOutputs | None:
         form = info.data.get("response_format")
         if value and form and form.constraint():
-            raise ValueError("not together with a response_format")
+            raise ValueError("not allowed together with response_format")
         return value
 
     def constraint(self) -> tuple[ConstraintSpec, str] | None:
-        """The form that the answer must have, and the field that says so. None: free text."""
+        """Return the form of the answer and the path of its field; None for free text."""
         for name in ("response_format", "structured_outputs"):
             field: ResponseFormat | StructuredOutputs | None = getattr(self, name)
             if field is not None and (found := field.constraint()):

@@ -1,4 +1,4 @@
-"""Wire types of ``/tokenize`` and ``/detokenize``: vLLM's, and llama-server's ``content``."""
+"""JSON types of ``/tokenize`` and ``/detokenize``: vLLM's, and llama-server's ``content``."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from sterna.server.schemas.chat_messages import Messages
 
 
 class TokenizeRequest(Body):
-    """Which tokens are it: ``prompt``, or ``content``, or ``messages``."""
+    """Text to tokenize: ``prompt``, ``content`` or ``messages``."""
 
     neutral: ClassVar[Neutral] = {
         "chat_template": (),
@@ -31,7 +31,7 @@ class TokenizeRequest(Body):
 
     @property
     def adds_special_tokens(self) -> bool:
-        """Whether a text gets what the tokenizer puts before it: to each its own default."""
+        """Whether the tokenizer adds its special tokens; the default depends on the field."""
         if self.add_special_tokens is not None:
             return self.add_special_tokens
         if self.add_special is not None:
@@ -49,13 +49,13 @@ class TokenizeResponse(BaseModel):
 
 
 class DetokenizeRequest(Body):
-    """Which text these tokens are."""
+    """Tokens to convert to text."""
 
     model: str | None = None
     tokens: Items[int]
 
 
 class DetokenizeResponse(BaseModel):
-    """The text of tokens, special ones with their names."""
+    """The text of the tokens; special tokens are shown by name."""
 
     prompt: str

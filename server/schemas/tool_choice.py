@@ -1,4 +1,4 @@
-"""Wire types of ``tool_choice``: whether the model calls a tool of the request's, and which."""
+"""JSON types of ``tool_choice``: whether the model calls a tool, and which."""
 
 from typing import Annotated, Literal, Self, get_args
 
@@ -8,7 +8,7 @@ from sterna.server.schemas.body import Body, Items
 
 
 class FunctionName(Body):
-    """One of the tools, by its name."""
+    """The name of a tool."""
 
     name: str
 
@@ -21,7 +21,7 @@ class NamedTool(Body):
 
 
 class AllowedTools(Body):
-    """Some of the tools, so that the list itself, which the model reads, need not change."""
+    """Some of the tools. The model still sees the whole list."""
 
     mode: Literal["auto", "required"]
     tools: Items[NamedTool] = Field(min_length=1)
@@ -39,9 +39,9 @@ SentChoice = Word | Annotated[NamedTool | AllowedChoice, Field(discriminator="ty
 
 
 class ToolChoice(Body):
-    """Whether to call, and what: any ``SentChoice``. A word has become a type.
+    """Whether to call a tool, and which: any ``SentChoice``, with a word converted to a type.
 
-    One class, since an error of a union doesn't say just where it is.
+    It is one class, because errors in a union do not name the exact field.
     """
 
     type: Literal[Word, "function", "allowed_tools"]
@@ -52,12 +52,14 @@ class ToolChoice(Body):
     def _says_what_its_type_needs(self) -> Self:
         for name in ("function", "allowed_tools"):
             if (getattr(self, name) is None) == (self.type == name):
-                raise ValueError(f"{name} belongs to type {name}, and to no other")
+                raise ValueError(
+                    f"{name} is required when type is {name}, and not allowed otherwise"
+                )
         return self
 
     @property
     def names(self) -> list[str] | None:
-        """The tools that may be called; None: all."""
+        """The tools that may be called; None for all."""
         if self.function:
             return [self.function.name]
         if self.allowed_tools:
@@ -66,7 +68,7 @@ class ToolChoice(Body):
 
     @property
     def must_call(self) -> bool:
-        """Whether an answer without a call is no answer."""
+        """Whether the model must call a tool."""
         if self.allowed_tools:
             return self.allowed_tools.mode == "required"
         return self.type in ("required", "function")
@@ -74,7 +76,7 @@ class ToolChoice(Body):
 
 def _as_object(value: object) -> object:
     if isinstance(value, dict) and value.get("type") in get_args(Word):
-        raise ValueError(f"{value['type']} is sent as a string, not as an object")
+        raise ValueError(f"{value['type']} must be sent as a string, not as an object")
     return {"type": value} if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""Wire types of the tools of ``/v1/chat/completions``: what may be called, and what was."""
+"""JSON types of tools in ``/v1/chat/completions``: those that may be called, and calls."""
 
 import json
 from collections.abc import Sequence
@@ -16,30 +16,30 @@ NO_PARAMETERS = {"type": "object", "properties": {}, "additionalProperties": Fal
 
 
 def check_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what cannot describe arguments. Whether it compiles is found out later."""
+    """Refuse a schema that cannot describe arguments. Whether it compiles is checked later."""
     if schema.get("type", "object") != "object":
-        raise ValueError('must have "type": "object": arguments are a JSON object')
+        raise ValueError('"type" must be "object": arguments are a JSON object')
     if len(json.dumps(schema, ensure_ascii=False)) > MAX_SCHEMA_CHARACTERS:
         raise ValueError(f"must not exceed {MAX_SCHEMA_CHARACTERS} characters of JSON")
     return {"type": "object"} | schema
 
 
 def check_unique(names: Sequence[str]) -> None:
-    """Raise ValueError if two tools have one name: a call could not say which it means."""
+    """Raise ValueError if two tools have the same name."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ValueError(f"two tools have the name {name!r}, but names must be unique")
+            raise ValueError(f"two tools have the name {name!r}: names must be unique")
         seen.add(name)
 
 
 def check_choice(chosen: Sequence[str] | None, names: Sequence[str]) -> None:
-    """Raise ValueError if what must be called is not there. chosen: None for any of them."""
+    """Raise ValueError if a chosen tool does not exist. chosen: None for any tool."""
     if not names:
-        raise ValueError("asks for a call, but there are no tools")
+        raise ValueError("requires a call, but tools is empty")
     for name in chosen or ():
         if name not in names:
-            raise ValueError(f"names {name!r}, which is none of the tools")
+            raise ValueError(f"names {name!r}, which is not in tools")
 
 
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
@@ -47,7 +47,7 @@ ArgumentSchema = Annotated[JsonObject, AfterValidator(check_schema)]
 
 
 class Function(Body):
-    """A function that the model may call. Arguments follow the schema, ``strict`` or not."""
+    """A function that the model may call. Arguments follow its schema, ``strict`` or not."""
 
     inert: ClassVar[frozenset[str]] = frozenset({"strict"})
 
@@ -58,24 +58,23 @@ class Function(Body):
 
 
 class FunctionTool(Body):
-    """The only type of tool."""
+    """A tool of the only supported type."""
 
     type: Literal["function"]
     function: Function
 
     def at(self, position: int) -> Tool:
-        """The tool, knowing where the request states it."""
+        """Return the tool, with its position in the request."""
         parameters = self.function.parameters or NO_PARAMETERS
         param = f"tools[{position}].function.parameters"
         return Tool(self.function.name, self.function.description, parameters, param)
 
 
 Tools = list[FunctionTool] | None
-Choice = ToolChoice | None
 
 
 class ToolFields(Body):
-    """What a request says about tools."""
+    """Fields about tools."""
 
     tools: Items[FunctionTool] | None = Field(None, max_length=MAX_TOOLS)
     tool_choice: ReadChoice | None = Field(None, validate_default=True)
@@ -89,14 +88,14 @@ class ToolFields(Body):
 
     @field_validator("tool_choice")
     @classmethod
-    def _names_exist(cls, choice: Choice, info: ValidationInfo) -> Choice:
+    def _names_exist(cls, choice: ToolChoice | None, info: ValidationInfo) -> ToolChoice | None:
         if choice and (choice.must_call or choice.names):
             tools = info.data.get("tools") or ()
             check_choice(choice.names, [tool.function.name for tool in tools])
         return choice
 
     def tool_use(self) -> ToolUse:
-        """What the model is shown and may call: nothing at all if the choice is ``none``."""
+        """Return the tools shown and allowed; none if the choice is ``none``."""
         choice = self.tool_choice or ToolChoice(type="auto")
         if choice.type == "none" or not self.tools:
             return ToolUse()
@@ -111,7 +110,7 @@ class ToolFields(Body):
 
 
 class CalledFunction(BaseModel):
-    """What was called. The arguments are the text of a JSON object."""
+    """The called function. Its arguments are a JSON object encoded as a string."""
 
     name: str
     arguments: str

@@ -44,7 +44,7 @@ class ChatTemplate:
             for_tools = Source.compile(sources["tool_use"]) if "tool_use" in sources else plain
         except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
             place = text.place_of("chat templates")
-            raise CheckpointError(f"{place}: chat template cannot be compiled: {error}") from None
+            raise CheckpointError(f"{place}: the chat template does not compile: {error}") from None
         return cls(plain, for_tools, text.special_tokens())
 
     def render(
@@ -71,7 +71,7 @@ class ChatTemplate:
                 **self._special_tokens,
             )
         except Exception as error:  # whatever a template can raise is about these messages
-            message = f"The model's chat template refuses these messages: {error}"
+            message = f"The model's chat template rejects these messages: {error}"
             raise InvalidRequestError(message, param="messages") from error
 
 
@@ -86,7 +86,7 @@ class Source:
     def compile(cls, text: object) -> "Source":
         """Raises what jinja does, and TypeError."""
         if not isinstance(text, str):  # jinja would take the text of anything
-            raise TypeError(f"found {type(text).__name__}, expected a text")
+            raise TypeError(f"found {type(text).__name__}, expected a string")
         sandbox = TemplateSandbox()
         tree = sandbox.parse(text)
         takes_tools = "tools" in meta.find_undeclared_variables(tree)

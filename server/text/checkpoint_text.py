@@ -12,8 +12,9 @@ from typing import Any, Final, Literal, Protocol
 from sterna.engine import CheckpointError
 
 Part = Literal["tokenizer", "chat templates", "generation config"]
+TOKENIZER_FILE: Final = "tokenizer.json"
 FILES: Final[Mapping[Part, str]] = {
-    "tokenizer": "tokenizer.json",
+    "tokenizer": TOKENIZER_FILE,
     "chat templates": "",  # there are several
     "generation config": "generation_config.json",
 }
@@ -56,8 +57,7 @@ class FolderText:
         """Raise CheckpointError unless there is a tokenizer. Does not read it."""
         if not Path(self.place_of("tokenizer")).is_file():
             raise CheckpointError(
-                f"{self.place_of('tokenizer')}: no such file, "
-                "but a tokenizer is needed to serve text"
+                f"{self.place_of('tokenizer')}: no such file; a tokenizer is required to serve text"
             )
 
     def tokenizer_json(self) -> str:
@@ -96,7 +96,7 @@ class FolderText:
         try:  # the older form: several templates with names
             return {entry["name"]: entry["template"] for entry in stated}
         except (LookupError, TypeError) as error:
-            reason = f"chat template cannot be compiled: {error}"
+            reason = f"the chat template does not compile: {error}"
             raise CheckpointError(f"{self._folder}: {reason}") from None
 
 

@@ -44,12 +44,12 @@ class TemplateSandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
         """Do not let one operation make what no loop could."""
         if operator == "**" and _whole(left).bit_length() * _whole(right) > MAX_POWER_BITS:
-            raise TemplateError("too large a power")
+            raise TemplateError("the result of ** is too large")
         length = max(_length(left) * _whole(right), _length(right) * _whole(left))
         if operator == "*" and length > MAX_CHARS:
-            raise TemplateError("too long a text")
+            raise TemplateError("the result of * is too long")
         if operator == "%" and isinstance(left, str):
-            raise TemplateError("% of a text: use format")
+            raise TemplateError("% is not supported on strings; use format")
         return super().call_binop(context, operator, left, right)
 
 
@@ -59,7 +59,7 @@ def render(template: Template, **variables: object) -> str:
 
     def check_time_limit() -> None:
         if monotonic() > deadline:
-            raise TemplateError(f"it takes more than {MAX_SECONDS:g} seconds")
+            raise TemplateError(f"rendering takes more than {MAX_SECONDS:g} seconds")
 
     pieces, num_chars = [], 0
     for piece in template.generate(**variables, **{_TICK: check_time_limit}):

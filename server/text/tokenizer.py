@@ -73,7 +73,7 @@ class Tokenizer:
         add_generation_prompt: end where the assistant speaks. Raises InvalidRequestError.
         """
         if self._template is None:
-            message = "This model has no chat template: use /v1/completions."
+            message = "This model has no chat template; use /v1/completions."
             raise InvalidRequestError(message, param="messages", code="no_chat_template")
         return self._template.render(messages, tools, add_generation_prompt=add_generation_prompt)
 

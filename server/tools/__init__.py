@@ -1,1 +1,1 @@
-"""Tools: how they are described, how a call is held to its schema and read."""
+"""Tools: describing them, constraining calls to their schemas, and reading calls."""

@@ -1,8 +1,8 @@
-"""What the model may write when it may call tools, as a grammar: calls are valid by construction.
+"""The grammar of an answer with tools, which makes every call valid.
 
 Text is free until the mark of a call; from there to the end there are only calls, each with the
 name of a tool and arguments that follow its schema. Where text must have a form, an answer is of
-that form or calls, and its beginning says which. ``tool_parser`` reads what this grammar allows.
+that form or calls, and its beginning says which. ``parser.py`` reads what this grammar allows.
 """
 
 import json
@@ -28,7 +28,7 @@ MORE: Final = f" (/\\n?/ {BEGIN} call)*"
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """Answers with calls of the tools that may be called; there is at least one such tool."""
+    """Answers with calls of the allowed tools, of which there is at least one."""
 
     use: ToolUse
 

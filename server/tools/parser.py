@@ -1,6 +1,6 @@
-"""The text of one answer, piece by piece -> its text, and its calls with their arguments.
+"""Reads one answer piece by piece: its text, and its calls with their arguments.
 
-Relies on the form that ``tool_grammar`` makes sure of. Nothing that may become the mark of a call
+Relies on the form that ``grammar.py`` ensures. Nothing that may become the mark of a call
 is given out as text, and neither is the space before one. Where text has a form, only an answer's
 beginning may be a mark: the string of a JSON value may hold one too.
 """
@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from sterna.server.tools.object_scanner import ObjectScanner
 from sterna.server.tools.use import CALL_BEGIN, CALL_END, ToolUse
 
 HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*(?=\{)')
@@ -18,7 +17,7 @@ HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"]*)"\s*,\s*"arguments"\s*:\s*(?=\{
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """More of the text."""
+    """More text."""
 
     text: str
 
@@ -44,7 +43,7 @@ Piece = TextPiece | CallBegun | ArgumentsPiece
 
 
 class ToolParser:
-    """Reads one answer. If nothing may be called, all of it is text."""
+    """Reads one answer. Without tools, all of it is text."""
 
     def __init__(self, use: ToolUse) -> None:
         self.num_calls = 0  # begun
@@ -56,7 +55,7 @@ class ToolParser:
             self._step = self._first if use.form else self._text
 
     def push(self, text: str) -> list[Piece]:
-        """What is certain after more of the answer."""
+        """Return what is certain after more of the answer."""
         self._held += text
         while self._step():
             pass
@@ -64,7 +63,7 @@ class ToolParser:
         return pieces
 
     def finish(self) -> list[Piece]:
-        """What was held back. A call that the answer's end has cut stays as it is."""
+        """Return what was held back. A call that was cut short stays incomplete."""
         is_text = self._step in (self._first, self._text) and not self.num_calls
         pieces: list[Piece] = [TextPiece(self._held)] if is_text and self._held else []
         self._held = ""
@@ -72,7 +71,7 @@ class ToolParser:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the last call's arguments have not come to their end."""
+        """Whether the last call's arguments are incomplete."""
         return self._step == self._arguments
 
     # Each step reads from what is held, and says whether there may be more to read at once.
@@ -133,7 +132,7 @@ class ToolParser:
 
 @dataclass(slots=True)
 class Call:
-    """A call as a whole."""
+    """A whole call."""
 
     id: str
     name: str
@@ -142,7 +141,7 @@ class Call:
 
 
 def fold(pieces: Sequence[Piece]) -> tuple[str, list[Call]]:
-    """An answer's text and calls."""
+    """Return an answer's text and calls."""
     text, calls = "", list[Call]()
     for piece in pieces:
         match piece:
@@ -156,7 +155,7 @@ def fold(pieces: Sequence[Piece]) -> tuple[str, list[Call]]:
 
 
 def parse(answer: str, use: ToolUse) -> tuple[str, list[Call]]:
-    """Text and calls of an answer that is all there."""
+    """Return the text and the calls of a whole answer."""
     parser = ToolParser(use)
     text, calls = fold([*parser.push(answer), *parser.finish()])
     if parser.is_cut:
@@ -165,7 +164,38 @@ def parse(answer: str, use: ToolUse) -> tuple[str, list[Call]]:
 
 
 def _num_certain(text: str) -> int:
-    """Characters before what may turn out to belong to a call: its mark, and space before that."""
+    """Return how many characters cannot belong to a call's mark or the space before it."""
     longest = min(len(CALL_BEGIN) - 1, len(text))
     held = next((n for n in range(longest, 0, -1) if text.endswith(CALL_BEGIN[:n])), 0)
     return len(text[: len(text) - held].rstrip())
+
+
+class ObjectScanner:
+    """Finds the end of a valid JSON object that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.is_complete = False
+        self._depth = 0
+        self._in_string = False
+        self._is_escaped = False
+
+    def take(self, text: str) -> int:
+        """Return how many of these characters belong to the object."""
+        for position, character in enumerate(text):
+            self._read(character)
+            if self.is_complete:
+                return position + 1
+        return len(text)
+
+    def _read(self, character: str) -> None:
+        if self._is_escaped:
+            self._is_escaped = False
+        elif character == '"':
+            self._in_string = not self._in_string
+        elif self._in_string:
+            self._is_escaped = character == "\\"
+        elif character in "{[":
+            self._depth += 1
+        elif character in "}]":
+            self._depth -= 1
+            self.is_complete = self._depth == 0

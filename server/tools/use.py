@@ -1,6 +1,6 @@
 """What a request lets the model call.
 
-Says nothing of how a call is written: see ``tool_prompt``, ``tool_grammar`` and ``tool_parser``.
+How a call is written is in ``prompt.py``, ``grammar.py`` and ``parser.py``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ CALL_BEGIN, CALL_END = "<tool_call>", "</tool_call>"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function of the client's, which the model may call by writing its name and arguments."""
+    """A function of the client, which the model calls by writing its name and arguments."""
 
     name: str
     description: str | None
@@ -22,7 +22,7 @@ class Tool:
     param: str  # where the request states the schema, for errors
 
     def for_template(self) -> dict[str, Any]:
-        """The tool as a chat template expects it: the form of OpenAI."""
+        """Return the tool as a chat template expects it, in OpenAI's form."""
         function = {"name": self.name, "parameters": self.parameters}
         if self.description is not None:
             function["description"] = self.description

@@ -28,7 +28,7 @@ async def test_the_page_asks_for_the_key_and_then_works(browser: Browser, url: s
     await page.clock.install(time=0)
     await page.goto(url)
     status = page.locator("#status")
-    await expect(status).to_contain_text("wants an API key")
+    await expect(status).to_contain_text("API key required")
     await page.clock.pause_at(3600_000)
     for key in ("wrong", "right"):
         await page.evaluate(ROUND_TRIP)

@@ -210,7 +210,7 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValidationError, match="max_replicas"):
         ClusterOptions.model_validate({"replicas": 2, "max_replicas": 1})
-    with pytest.raises(ValidationError, match="port: no setting of a replica"):
+    with pytest.raises(ValidationError, match="port: not a setting of a replica"):
         ClusterOptions.model_validate({"port": 8001})
     with pytest.raises(ConfigError, match="kv-dtype"):
         ClusterOptions.model_validate({"kv_dtype": "int3"})

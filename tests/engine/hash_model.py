@@ -6,7 +6,7 @@ whole prefix. It reads them back through the block table: one wrong slot changes
 
 from collections.abc import Sequence
 
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.batch import BatchEntry, Outcomes, SampledToken
 from sterna.engine.requests.request import Request, SamplingParams
 
 VOCAB_SIZE = 50
@@ -40,12 +40,12 @@ class HashModel:
         self.block_tokens = block_tokens
         self.slots = [-1] * (num_blocks * block_tokens)
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         for entry in batch:
             r = entry.request
             for p in range(r.num_computed_tokens, r.num_computed_tokens + entry.num_tokens):
                 self.slots[self._slot(r, p)] = digest(r.token_ids[: p + 1])
-        return [self._sample(entry.request) for entry in batch if entry.samples]
+        return [(self._sample(entry.request),) for entry in batch if entry.samples]
 
     def _sample(self, request: Request) -> SampledToken:
         context = [self.slots[self._slot(request, p)] for p in range(len(request.token_ids))]

@@ -8,10 +8,13 @@ from contextlib import aclosing
 import pytest
 
 from sterna.engine.async_engine import AsyncEngine
+from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore
+from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.errors import ContextLengthError, EngineDeadError, GenerationError, RequestError
-from sterna.engine.facts import Footprint, ModelInfo
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.footprint import Footprint
+from sterna.engine.model_info import ModelInfo
+from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcomes
 from sterna.engine.requests.outputs import EngineStats
 from sterna.engine.requests.request import SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
@@ -54,7 +57,7 @@ class ScriptedRunner:
             while self.num_started < number:
                 await asyncio.sleep(0.001)
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         self.num_started += 1
         if not self._is_open:
             assert self._gate.acquire(timeout=LIMIT_SECONDS)
@@ -62,9 +65,13 @@ class ScriptedRunner:
             raise self.error
         sampling = [entry.request for entry in batch if entry.samples]
         return [
-            SampledToken(None, 0.0) if request.token_ids[0] == POISON else token
-            for request, token in zip(sampling, self._model.run(batch), strict=True)
+            (NotFinite(),) if request.token_ids[0] == POISON else outcomes
+            for request, outcomes in zip(sampling, self._model.run(batch), strict=True)
         ]
+
+
+def make_engine(core: EngineCore, model: ModelInfo) -> AsyncEngine:
+    return AsyncEngine(core, model, EnergyAccounting(), MaskPool())
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ def runner() -> ScriptedRunner:
 async def engine(runner: ScriptedRunner) -> AsyncIterator[AsyncEngine]:
     scheduler = Scheduler(KVCache(NUM_BLOCKS, BLOCK_TOKENS), 8, 4, 8)
     core = EngineCore(scheduler, runner, Footprint(0, 0, "none", "hash", 1))
-    engine = AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, frozenset({EOS}), 0))
+    engine = make_engine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, frozenset({EOS}), 0))
     engine.start()
     yield engine
     runner.open_gate()
@@ -292,7 +299,7 @@ async def test_engine_must_be_started() -> None:
     core = EngineCore(
         Scheduler(KVCache(4, 4), 8, 4, 8), ScriptedRunner(), Footprint(0, 0, "none", "hash", 1)
     )
-    engine = AsyncEngine(core, ModelInfo(VOCAB_SIZE, 16, frozenset(), 0))
+    engine = make_engine(core, ModelInfo(VOCAB_SIZE, 16, frozenset(), 0))
     assert not engine.is_alive
     with pytest.raises(EngineDeadError, match="not been started"):
         await collect(engine, [1])

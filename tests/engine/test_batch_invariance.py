@@ -19,7 +19,7 @@ from sterna.engine.constraints.guide import Guide
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import CACHE_TOKENS, KVDtype, NativeProgram, supported_isas
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape

@@ -4,8 +4,16 @@ import pytest
 
 from sterna.engine.core import EngineCore
 from sterna.engine.errors import ConstraintError
-from sterna.engine.facts import Footprint
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.footprint import Footprint
+from sterna.engine.requests.batch import (
+    BatchEntry,
+    Ended,
+    Failed,
+    NotFinite,
+    Outcome,
+    Outcomes,
+    SampledToken,
+)
 from sterna.engine.requests.outputs import Histogram, RequestFailed, TokenOutput, TokenTimes
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
@@ -17,12 +25,12 @@ BAD_TOKEN = 13  # a prompt with this token gets logits that are not finite
 class CountingRunner:
     """Samples 100, 101, ... for each request."""
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
-        return [self._sample(entry.request) for entry in batch if entry.samples]
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
+        return [(self._sample(entry.request),) for entry in batch if entry.samples]
 
-    def _sample(self, request: Request) -> SampledToken:
+    def _sample(self, request: Request) -> Outcome:
         bad = BAD_TOKEN in request.token_ids
-        return SampledToken(None if bad else 100 + request.num_output_tokens, -0.5)
+        return NotFinite() if bad else SampledToken(100 + request.num_output_tokens, -0.5)
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def test_failure_of_a_constraint_keeps_its_prefix_for_others(
     core: EngineCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = ConstraintError("no token is left")
-    failed = SampledToken(None, 0.0, failure=error)
+    failed = Failed(error)
     prompt = list(range(20, 27))
     core.add(make_request("a", prompt))
     with monkeypatch.context() as patch:
@@ -76,6 +84,40 @@ def test_failure_of_a_constraint_keeps_its_prefix_for_others(
         assert core.step() == [RequestFailed("a", error)]
     core.add(make_request("b", prompt))
     assert core.step() == [TokenOutput("b", 100, -0.5, 4, None)]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "ends"),
+    [
+        ([SampledToken(7, -1.0), SampledToken(8, -2.0)], [None, None]),
+        ([SampledToken(7, -1.0), SampledToken(0, -2.0), SampledToken(9, -3.0)], [None, "stop"]),
+        ([SampledToken(i, -1.0) for i in range(1, 9)], [None, None, None, "length"]),
+        ([SampledToken(7, -1.0), Ended(FinishReason.STOP)], [None, "stop"]),
+    ],
+    ids=["two tokens", "none after a stop token", "no more than asked for", "an end after a token"],
+)
+def test_a_step_may_give_a_request_several_tokens(
+    core: EngineCore, monkeypatch: pytest.MonkeyPatch, outcomes: Outcomes, ends: list[str | None]
+) -> None:
+    monkeypatch.setattr(CountingRunner, "run", lambda *_: [outcomes])
+    core.add(make_request("a", [1, 2, 3], max_tokens=4))
+    outputs = [output for output in core.step() if isinstance(output, TokenOutput)]
+    assert [output.finish_reason for output in outputs] == ends
+    assert [output.token_id for output in outputs] == [
+        outcome.token_id if isinstance(outcome, SampledToken) else None
+        for outcome in outcomes[: len(ends)]
+    ]
+    assert core.has_work == (ends[-1] is None)
+
+
+def test_a_failure_after_a_token_is_told_after_it(
+    core: EngineCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ConstraintError("no token is left")
+    monkeypatch.setattr(CountingRunner, "run", lambda *_: [(SampledToken(7, -1.0), Failed(error))])
+    core.add(make_request("a", [1, 2, 3]))
+    assert core.step() == [TokenOutput("a", 7, -1.0, 0, None), RequestFailed("a", error)]
+    assert not core.has_work
 
 
 def test_abort_of_an_unknown_or_finished_request_does_nothing(core: EngineCore) -> None:
@@ -103,7 +145,6 @@ def test_stats_count_what_happened(core: EngineCore) -> None:
     assert (stats.kv_blocks_used, stats.kv_blocks_total, stats.kv_block_tokens) == (3, 20, 4)
     assert (stats.num_steps, stats.tokens_computed) == (1, 8)
     assert (stats.prefix_tokens_hit, stats.prefix_tokens_asked) == (0, 9)
-    assert (stats.weight_bytes, stats.kv_cache_bytes, stats.isa) == (10, 20, "scalar")
 
 
 def test_outputs_tell_when_their_request_was_queued_and_first_ran() -> None:

@@ -15,6 +15,7 @@ from sterna.engine import (
     SamplingParams,
 )
 from sterna.engine.config import KV_DTYPES, KVDtype
+from sterna.engine.energy.meter import EnergyMeter
 from sterna.engine.load import load_engine
 from sterna.engine.requests.request import Request
 from sterna.engine.synth.checkpoint import synthesize_checkpoint
@@ -53,7 +54,9 @@ async def test_settings_change_nothing_but_speed(config: EngineConfig) -> None:
 
 
 def test_256_requests_run_at_once(config: EngineConfig) -> None:
-    core = load_engine(replace(config, max_batch_requests=256, kv_cache_tokens=8192)).core
+    core = load_engine(
+        replace(config, max_batch_requests=256, kv_cache_tokens=8192), EnergyMeter()
+    ).core
     for i in range(256):
         core.add(Request(f"r{i}", [i], SamplingParams(max_tokens=3)))
     assert [len(core.step()) for _ in range(3)] == [256] * 3
@@ -69,15 +72,16 @@ async def test_every_type_of_cache_serves(config: EngineConfig, kv_dtype: KVDtyp
     assert len(await serve(replace(config, kv_dtype=kv_dtype))) == 8
 
 
-def test_facts_of_the_loaded_engine(config: EngineConfig) -> None:
+def test_what_is_known_of_the_loaded_engine(config: EngineConfig) -> None:
     engine = AsyncEngine.load(replace(config, kv_cache_tokens=1000, num_threads=2))
     model, stats = engine.model, engine.stats()
     assert (model.vocab_size, model.max_context_tokens) == (512, 512)
     assert (stats.kv_blocks_total, stats.kv_block_tokens) == (62, 16)
-    assert stats.kv_cache_bytes == 62 * 16 * 2 * 2 * 2 * 16 * 2  # K, V; layers, heads, size; f16
-    assert (stats.backend, stats.num_threads) == ("native", 2)
-    assert 0 < stats.weight_bytes < 1_000_000
     footprint = engine.footprint
+    kv_cache_bytes = 62 * 16 * 2 * 2 * 2 * 16 * 2  # K, V; layers, heads, size; f16
+    assert footprint.kv_cache_bytes == kv_cache_bytes
+    assert (footprint.backend, footprint.num_threads) == ("native", 2)
+    assert 0 < footprint.weight_bytes < 1_000_000
     assert footprint.fp16_weight_bytes == 2 * model.num_parameters
     assert 0 < (footprint.head_bytes or 0) < footprint.weight_bytes
     assert footprint.scratch_bytes
@@ -109,11 +113,11 @@ def test_default_cache_is_a_share_of_the_memory_that_weights_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     block_bytes = 16 * 2 * 2 * 2 * head_bytes  # tokens; K and V; layers; heads
-    free_bytes = AsyncEngine.load(config).stats().weight_bytes + 10 * block_bytes
+    free_bytes = AsyncEngine.load(config).footprint.weight_bytes + 10 * block_bytes
     monkeypatch.setattr("sterna.engine.load.free_memory_bytes", lambda: free_bytes)
-    stats = AsyncEngine.load(replace(config, backend=backend, kv_dtype=kv_dtype)).stats()
-    assert stats.kv_blocks_total == 5
-    assert stats.kv_cache_bytes == 5 * block_bytes
+    engine = AsyncEngine.load(replace(config, backend=backend, kv_dtype=kv_dtype))
+    assert engine.stats().kv_blocks_total == 5
+    assert engine.footprint.kv_cache_bytes == 5 * block_bytes
 
 
 @pytest.mark.parametrize("setting", ["max_context_tokens", "kv_cache_tokens"])
@@ -138,7 +142,9 @@ def test_a_cache_beyond_all_memory_is_refused(
         raise MemoryError
 
     monkeypatch.setattr("sterna.engine.kernels.backends.NativeProgram", fail)
-    with pytest.raises(ConfigError, match="kv_cache_tokens: no memory for a cache of 64 tokens"):
+    with pytest.raises(
+        ConfigError, match="not enough memory for a cache of 64 tokens: lower kv_cache_tokens"
+    ):
         AsyncEngine.load(replace(config, kv_cache_tokens=64))
 
 
@@ -150,7 +156,7 @@ def test_a_cache_beyond_the_free_memory_is_warned_of(
     assert not caplog.records
     monkeypatch.setattr("sterna.engine.load.free_memory_bytes", lambda: 0)
     AsyncEngine.load(replace(config, kv_cache_tokens=64))
-    assert "ask for fewer kv_cache_tokens" in caplog.text
+    assert "lower kv_cache_tokens" in caplog.text
 
 
 def test_unknown_instruction_set_is_refused(
@@ -170,7 +176,7 @@ def test_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_operations_are_those_of_the_network(config: EngineConfig) -> None:
     """Two layers of two heads of 16; a prompt of three tokens and one token more."""
-    loaded = load_engine(config)
+    loaded = load_engine(config, EnergyMeter())
     weights, tensors = loaded.weights.config, loaded.weights.tensors
     loaded.core.add(Request("r", [1, 2, 3], SamplingParams(max_tokens=2, ignore_eos=True)))
     while loaded.core.has_work:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sterna.engine import AsyncEngine
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcome, Outcomes
 from sterna.server import checkpoint
 from sterna.server.__main__ import main
 from tests.server.scripted import LIMIT_SECONDS, ScriptedModel, babbles, ids_of, make_engine
@@ -21,7 +21,7 @@ class FaultyModel(ScriptedModel):
     def __init__(self) -> None:
         super().__init__(babbles())
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         """Compute a step, or fail to."""
         deeds = {self._deed(entry) for entry in batch if entry.request.num_output_tokens >= 3}
         time.sleep(0.3 if "slow" in deeds else 0.01)
@@ -31,9 +31,9 @@ class FaultyModel(ScriptedModel):
             time.sleep(100 * LIMIT_SECONDS)
         return super().run(batch)
 
-    def _sample(self, request: Any) -> SampledToken:
+    def _sample(self, request: Any) -> Outcome:
         if request.num_output_tokens == 5 and b"nan" in self._prompt(request):
-            return SampledToken(None, 0.0)
+            return NotFinite()
         return super()._sample(request)
 
     def _deed(self, entry: BatchEntry) -> str:

@@ -13,9 +13,10 @@ from fastapi import FastAPI
 from tokenizers import Tokenizer as Encoder
 
 from sterna.engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingParams
+from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore, Runner
-from sterna.engine.facts import Footprint
-from sterna.engine.requests.batch import BatchEntry, SampledToken
+from sterna.engine.footprint import Footprint
+from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcome, Outcomes, SampledToken
 from sterna.engine.requests.request import Request
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
@@ -92,7 +93,7 @@ class ScriptedModel:
         """Let steps pass the closed gate."""
         self._gate.release(num_steps)
 
-    def run(self, batch: Sequence[BatchEntry]) -> list[SampledToken]:
+    def run(self, batch: Sequence[BatchEntry]) -> list[Outcomes]:
         """Compute a step."""
         if not self.is_open:
             self.is_holding = True
@@ -101,12 +102,12 @@ class ScriptedModel:
         if self.error is not None:
             raise self.error
         self.steps.append([entry.num_tokens for entry in batch])
-        return [self._sample(entry.request) for entry in batch if entry.samples]
+        return [(self._sample(entry.request),) for entry in batch if entry.samples]
 
-    def _sample(self, request: Request) -> SampledToken:
+    def _sample(self, request: Request) -> Outcome:
         prompt = request.token_ids[: request.num_prompt_tokens]
         token_id = self.reply(prompt, request.params)[request.num_output_tokens]
-        return SampledToken(None if token_id < 0 else token_id, -0.5)
+        return NotFinite() if token_id < 0 else SampledToken(token_id, -0.5)
 
 
 def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncEngine:
@@ -116,7 +117,8 @@ def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncE
     )
     core = EngineCore(scheduler, model, FOOTPRINT)
     eos = frozenset({SPECIAL.end_of_text, SPECIAL.end_of_turn})
-    return AsyncEngine(core, ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0), energy)
+    model_info = ModelInfo(VOCAB_SIZE, MAX_CONTEXT, eos, 0)
+    return AsyncEngine(core, model_info, energy or EnergyAccounting(), MaskPool())
 
 
 def make_app(folder: Path, settings: Settings, engine: AsyncEngine) -> FastAPI:

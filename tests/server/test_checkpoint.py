@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
 )
 
 from sterna.engine import CheckpointError
-from sterna.server import checkpoint
+from sterna.server import checkpoint, hub
 from sterna.server.settings import Settings
 
 RESPONSE: Any = httpx.Response(404, request=httpx.Request("GET", "http://hub/api"))
@@ -43,7 +43,7 @@ def test_names_may_be_given(tmp_path: Path) -> None:
 
 
 def test_a_hub_id_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "snapshot_download", lambda *_, **__: str(tmp_path))
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: str(tmp_path))
     resolved = checkpoint.resolve(settings("owner/model"))
     assert resolved.model == str(tmp_path)
     assert resolved.served_model_name == ("owner/model",)
@@ -52,9 +52,12 @@ def test_a_hub_id_is_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (RepositoryNotFoundError("404", response=RESPONSE), "no such model on the hub"),
+        (
+            RepositoryNotFoundError("404", response=RESPONSE),
+            "no such model on the Hugging Face hub",
+        ),
         (GatedRepoError("403", response=RESPONSE), "access is restricted"),
-        (LocalEntryNotFoundError("offline"), "the hub cannot be reached"),
+        (LocalEntryNotFoundError("offline"), "the Hugging Face hub cannot be reached"),
         (HfHubHTTPError("500\nServer Error", response=RESPONSE), "download failed: 500 Server"),
         (OSError(28, "No space left on device"), "No space left on device"),
     ],
@@ -65,8 +68,8 @@ def test_a_failed_download_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(checkpoint, "snapshot_download", fail)
-    monkeypatch.setattr(checkpoint, "hf_hub_download", fail)
+    monkeypatch.setattr(hub, "snapshot_download", fail)
+    monkeypatch.setattr(hub, "hf_hub_download", fail)
     for ask in (checkpoint.resolve, checkpoint.check):
         with pytest.raises(CheckpointError, match=reason) as caught:
             ask(settings("owner/model"))
@@ -83,7 +86,7 @@ def test_of_a_hub_id_two_small_files_are_checked(
         asked.append((model, name))
         return str(tmp_path / name)
 
-    monkeypatch.setattr(checkpoint, "hf_hub_download", download)
+    monkeypatch.setattr(hub, "hf_hub_download", download)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         checkpoint.check(settings("owner/model"))
     assert asked == [("owner/model", "config.json")]

@@ -1,5 +1,6 @@
 """Mistakes of the user are one line and exit code 2."""
 
+import re
 import socket
 from importlib.metadata import version
 from pathlib import Path
@@ -8,10 +9,11 @@ from shutil import copy
 import pytest
 
 from sterna.engine import AsyncEngine
-from sterna.server.__main__ import main
+from sterna.server.__main__ import _parser, main
 from sterna.server.checkpoint import BUILTIN_FOLDER
 from sterna.server.commands import serve
-from sterna.server.commands.serve import GROUPS
+from sterna.server.commands.serve import FIRST_GROUP, GROUPS
+from sterna.server.settings import Settings
 from tests.server.scripted import make_folder
 
 
@@ -42,7 +44,7 @@ def test_an_error_is_one_line(
     ("config", "reason"),
     [
         (None, "No such file"),
-        ("{", "no valid JSON"),
+        ("{", "invalid JSON"),
         ('{"architectures": ["GPT2"]}', "architectures"),
     ],
 )
@@ -146,11 +148,62 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"sterna {version('sterna')}\n"
 
 
+@pytest.mark.parametrize("command", [[], ["bench"]])
+def test_a_command_without_arguments_shows_its_help(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    assert shown == capsys.readouterr().out
+    assert shown.startswith("usage: sterna ")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "--port PORT ",
+        "--kv-cache-tokens TOKENS\n",
+        "--request-timeout SECONDS\n",
+        "--kv-dtype {float16,float32,int8}\n",
+        "--overload-status {429,503}\n",
+        "--metrics-public {true,false}\n",
+        "--api-key KEY[,KEY...]\n",
+        "--allowed-origins ORIGIN[,ORIGIN...]\n",
+    ],
+)
+def test_help_states_the_unit_or_the_choices_of_a_value(
+    capsys: pytest.CaptureFixture[str], shown: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    assert f"  {shown}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["serve", "synth", "bench"])
+def test_the_examples_of_the_help_are_valid(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    _, _, examples = capsys.readouterr().out.partition("examples:\n")
+    lines = [line for line in examples.splitlines() if line.startswith("  sterna ")]
+    assert len(lines) >= 2
+    for line in lines:
+        typed = re.split(r"\s{2,}", line.strip())[0].split()[1:]
+        parsed = _parser().parse_args(typed)
+        if typed[0] == "serve":
+            Settings.load({name: getattr(parsed, name) for name in Settings.model_fields}, {})
+
+
 def test_help_of_serve_has_a_group_for_each_concern(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     usage, *groups = capsys.readouterr().out.split("\n\n")
-    assert usage == "usage: sterna serve [OPTION VALUE]... [MODEL]"
+    assert usage == "usage: sterna serve [OPTIONS] [MODEL]"
     options = {group.partition(":")[0]: group.count("  --") for group in groups}
-    assert set(options) >= {"what is served", *GROUPS.values()}
+    assert set(options) >= {FIRST_GROUP, *GROUPS.values()}
     assert max(options.values()) <= 20

@@ -2,25 +2,33 @@
 
 #include <stdexcept>
 
-#include "cpu_features.h"
+// isa_list.inc has ISA(name) for each add_isa line of CMakeLists.txt, in their order.
+#define ISA(name) extern const KernelTable name##_kernels;
+#include "isa_list.inc"
+#undef ISA
+
+const std::vector<const KernelTable*>& all_kernels() {
+#define ISA(name) &name##_kernels,
+  static const std::vector<const KernelTable*> all = {
+#include "isa_list.inc"
+  };
+#undef ISA
+  return all;
+}
 
 std::vector<const KernelTable*> supported_kernels() {
-  [[maybe_unused]] const CpuFeatures cpu = cpu_features();
-  std::vector<const KernelTable*> tables;
-#ifdef HAVE_AVX512VBMI
-  if (cpu.avx512vbmi) tables.push_back(&avx512vbmi_kernels);
-#endif
-#ifdef HAVE_AVX512VNNI
-  if (cpu.avx512vnni) tables.push_back(&avx512vnni_kernels);
-#endif
-#ifdef HAVE_AVXVNNI
-  if (cpu.avxvnni) tables.push_back(&avxvnni_kernels);
-#endif
-#ifdef HAVE_AVX2
-  if (cpu.avx2) tables.push_back(&avx2_kernels);
-#endif
-  tables.push_back(&scalar_kernels);
-  return tables;
+  const uint32_t features = cpu_features();
+  std::vector<const KernelTable*> supported;
+  for (const KernelTable* kernels : all_kernels())
+    if ((kernels->needs & ~features) == 0) supported.push_back(kernels);
+  return supported;
+}
+
+std::vector<std::string> needed_features(const KernelTable& kernels) {
+  std::vector<std::string> names;
+  for (unsigned bit = 0; bit < 32; ++bit)
+    if (kernels.needs >> bit & 1) names.push_back(cpu_feature_name(bit));
+  return names;
 }
 
 const KernelTable& choose_kernels(const std::string& isa) {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cpu_features.h"
+
 constexpr size_t kCacheTokens = 16;        // tokens in a block of the KV cache
 constexpr size_t kMaxInt8HeadSize = 1024;  // so many products of 7 and 14 bits fit int32
 constexpr size_t kMaxTileDigits = 6;       // rows of digits of one int8 tile, at most
@@ -58,7 +60,7 @@ struct AttentionTile {
   size_t scale_stride;
 };
 
-// One block of 64 rows of an int8 table, and one hidden state in two digits; see int8_head_ops.h.
+// One block of 64 rows of an int8 table, and one hidden state in two digits; see ops/int8_head.cpp.
 struct Int8Block {
   const int32_t* high;  // sums over the high digits, [64]
   const int32_t* low;   // and over the low ones
@@ -72,6 +74,7 @@ struct Int8Block {
 
 struct KernelTable {
   const char* isa;
+  uint32_t needs;       // CPU features, all of which its functions use
   size_t tile_tokens;   // rows of x that one ternary tile takes at best, <= kMaxTileTokens
   size_t tile_digits;   // rows of digits that one int8 tile takes, even, <= kMaxTileDigits
   size_t tile_queries;  // query rows that one attention tile takes, <= kMaxQueries
@@ -153,6 +156,3 @@ struct KernelTable {
   // Returns the multiply-adds done, about a hundred thousand times `rounds` at most.
   uint64_t (*multiply_add)(size_t rounds);
 };
-
-extern const KernelTable scalar_kernels, avx2_kernels, avxvnni_kernels, avx512vnni_kernels,
-    avx512vbmi_kernels;

@@ -1,9 +1,10 @@
-// The tiles of an operation, dealt out to the workers in equal runs.
+// The tiles of a stage, dealt out to the workers in equal runs.
 //
 // Weights lie in the order of tiles, so a worker reads on where it was, and what it fetches ahead
 // is its own. One that has done its run takes the last tiles of another's: threads are never
 // equally fast.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #include <atomic>
@@ -11,18 +12,20 @@
 
 class TileRanges {
  public:
-  explicit TileRanges(int num_workers) : runs_(size_t(num_workers)) {}
+  explicit TileRanges(size_t num_workers) : runs_(num_workers) {}
 
-  // Sets a worker's run of `num_tiles`. All workers' must be set before any takes.
-  void deal(size_t worker, size_t num_tiles) {
-    const size_t begin = num_tiles * worker / runs_.size();
-    const size_t end = num_tiles * (worker + 1) / runs_.size();
-    runs_[worker].bounds.store(pack(begin, end), std::memory_order_relaxed);
+  // Deals tiles to the workers below `team`, when all of the stage before have been taken. What
+  // the caller has written before, those see who take one.
+  void deal(size_t num_tiles, size_t team) {
+    for (size_t worker = 0; worker < team; ++worker)
+      runs_[worker].bounds.store(
+          pack(first(worker, num_tiles, team), first(worker + 1, num_tiles, team)),
+          std::memory_order_release);
   }
 
-  // The first tile of a worker's run, if nobody has taken it, or else the next that is left of it.
-  size_t first(size_t worker) const {
-    return begin_of(runs_[worker].bounds.load(std::memory_order_relaxed));
+  // The first tile of a worker's run.
+  static size_t first(size_t worker, size_t num_tiles, size_t team) {
+    return num_tiles * worker / team;
   }
 
   // The worker's next tile; false when there is none left anywhere.
@@ -33,9 +36,18 @@ class TileRanges {
     return false;
   }
 
+  // Whether a worker has tiles that it has not said are done.
+  void set_holding(size_t worker, bool holds) {
+    runs_[worker].is_holding.store(holds, std::memory_order_relaxed);
+  }
+  bool is_holding(size_t worker) const {
+    return runs_[worker].is_holding.load(std::memory_order_relaxed);
+  }
+
  private:
   struct alignas(64) Run {
     std::atomic<uint64_t> bounds{0};  // begin in the high half, end in the low one
+    std::atomic<bool> is_holding{false};
   };
 
   static uint64_t pack(uint64_t begin, uint64_t end) { return begin << 32 | end; }
@@ -46,8 +58,7 @@ class TileRanges {
     uint64_t bounds = run.bounds.load(std::memory_order_relaxed);
     do {
       if ((tile = begin_of(bounds)) >= end_of(bounds)) return false;
-    } while (!run.bounds.compare_exchange_weak(bounds, pack(tile + 1, end_of(bounds)),
-                                               std::memory_order_relaxed));
+    } while (!exchange(run, bounds, pack(tile + 1, end_of(bounds))));
     return true;
   }
 
@@ -56,9 +67,13 @@ class TileRanges {
     do {
       if (begin_of(bounds) >= end_of(bounds)) return false;
       tile = end_of(bounds) - 1;
-    } while (!run.bounds.compare_exchange_weak(bounds, pack(begin_of(bounds), tile),
-                                               std::memory_order_relaxed));
+    } while (!exchange(run, bounds, pack(begin_of(bounds), tile)));
     return true;
+  }
+
+  static bool exchange(Run& run, uint64_t& from, uint64_t to) {
+    return run.bounds.compare_exchange_weak(from, to, std::memory_order_acquire,
+                                            std::memory_order_relaxed);
   }
 
   std::vector<Run> runs_;

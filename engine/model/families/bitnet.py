@@ -29,7 +29,7 @@ class BitNet:
         """See ``Family``."""
         config.choice("hidden_act", ("relu2",), default="relu2")
         if config.boolean("attention_bias", default=False):
-            raise config.error("attention_bias", "false: biases are not served")
+            raise config.error("attention_bias", "false: biases are not supported")
         return read_shape(self.name, config, generation, _DEFAULTS)
 
     def to_json(self, config: ModelConfig) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def read_shape(
 def _head_size(config: JsonObject, hidden_size: int, num_heads: int) -> int:
     if not config.has("head_dim") and hidden_size % num_heads:
         raise config.error(
-            "head_dim", f"a number, as {num_heads} heads do not divide hidden_size {hidden_size}"
+            "head_dim",
+            f"a number, because hidden_size {hidden_size} is not a multiple of {num_heads} heads",
         )
     head_size = config.integer("head_dim", default=hidden_size // num_heads)
     if head_size % 2 or head_size == 0:

@@ -12,8 +12,8 @@ from sterna.engine.model.tensors import ModelTensors
 FAMILIES: Final[tuple[Family, ...]] = (BitNet(),)
 
 _NOT_SERVED: Final = {
-    "BitnetForCausalLM": "the 1bitLLM family is another network: SiLU and other norms",
-    "LlamaForCausalLM": "a Llama with ternary weights is another network: no sub-norms, SiLU",
+    "BitnetForCausalLM": "the 1bitLLM family is a different network, with SiLU and other norms",
+    "LlamaForCausalLM": "a ternary Llama is a different network, with SiLU and without sub-norms",
 }
 
 

@@ -111,7 +111,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, bottomless nesting
-        raise ValueError(f"no valid JSON ({one_line(error)})") from error
+        raise ValueError(f"invalid JSON ({one_line(error)})") from error
     if not isinstance(fields, dict):
         raise ValueError(shown(fields))
     return fields

@@ -36,7 +36,9 @@ def read_weight_form(config: JsonObject) -> WeightForm:
     if quantization.fields.get("quant_method") != "bitnet":
         raise quantization.error("quant_method", '"bitnet"')
     if quantization.boolean("use_rms_norm", default=False):
-        raise quantization.error("use_rms_norm", "false: norms inside the linears are not served")
+        raise quantization.error(
+            "use_rms_norm", "false: norms inside linear layers are not supported"
+        )
     _check_unconverted(quantization)
     linear_class = quantization.choice(
         "linear_class", ("bitlinear", "autobitlinear"), default="bitlinear"

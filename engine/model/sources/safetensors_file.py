@@ -170,7 +170,7 @@ def _check_extent(
         position += info.num_bytes
         if position > num_bytes:
             raise CheckpointError(
-                f"{path}: tensor {name}: found the file cut short at {num_bytes} bytes, expected "
+                f"{path}: tensor {name}: found a truncated file of {num_bytes} bytes, expected "
                 f"its data to end at {position}"
             )
     if position != num_bytes:

@@ -76,5 +76,5 @@ def _from_unpacked(source: Source, name: str, stored: Floats) -> NDArray[np.int8
     weights = np.clip(np.rint(stored), -1, 1)
     if not np.array_equal(weights, stored):
         found = float(stored[weights != stored][0])
-        raise source.error(name, f"weight {found}", "weights -1, 0, 1, as there is a scale")
+        raise source.error(name, f"weight {found}", "weights -1, 0 or 1, because there is a scale")
     return weights.astype(np.int8)

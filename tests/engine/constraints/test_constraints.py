@@ -19,7 +19,7 @@ from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import NOT_FINITE, EngineCore
 from sterna.engine.errors import ConstraintError, GenerationError
 from sterna.engine.execution.model_runner import ModelRunner
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program, widen
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape

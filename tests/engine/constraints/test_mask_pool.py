@@ -47,12 +47,12 @@ def test_no_thread_is_started_before_there_is_work() -> None:
 
 
 def test_slow_work_is_waited_for(gate: Event) -> None:
-    """As long as it takes no more than all glances together, and however many wait."""
+    """As long as it takes no more than all polls together, and however many wait."""
     with closing(MaskPool(1, 0.001, 10**9)) as pool:
         slow = pool.submit(hang_at(gate, Event()))
         behind = pool.submit(lambda: None)
         for _ in range(20):
-            pool._glance()
+            pool._poll()
         gate.set()
         assert pool.wait(behind) is None
         assert pool.wait(slow) is None

@@ -1,4 +1,4 @@
-from sterna.engine.energy.power import PowerWindow
+from sterna.engine.energy.meter import PowerWindow
 
 
 def test_power_is_that_of_a_long_enough_time() -> None:

@@ -96,7 +96,7 @@ def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_psys_alone_is_not_measured(tmp_path: Path) -> None:
     tree = FakePowercap(tmp_path)
     tree.add("intel-rapl:0", "psys")
-    with pytest.raises(SourceError, match="no zone of a package"):
+    with pytest.raises(SourceError, match="no zone for a CPU package"):
         RaplSource(tree.root).read()
 
 
@@ -112,7 +112,7 @@ def test_a_counter_that_may_not_be_read_says_what_to_do(
         return read_text(path, *args)
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(SourceError, match=r"energy_uj may not be read.*zeusd"):
+    with pytest.raises(SourceError, match=r"energy_uj is not readable.*zeusd"):
         RaplSource(tree.root).read()
 
 
@@ -131,5 +131,5 @@ def test_a_counter_that_vanishes_and_comes_back_starts_anew(
 
 def test_a_counter_that_holds_no_number_is_refused(tree: FakePowercap) -> None:
     (tree.root / "intel-rapl:0" / "energy_uj").write_text("<empty>")
-    with pytest.raises(SourceError, match="holds '<empty>', no number"):
+    with pytest.raises(SourceError, match="contains '<empty>', expected a number"):
         RaplSource(tree.root).read()

@@ -29,7 +29,7 @@ def test_a_counter_that_stands_still_under_load_is_no_measurement(source: FakeSo
     assert state_of(track) is TrackState.WAITING
     track.advance(0.1)
     assert state_of(track) is TrackState.UNAVAILABLE
-    assert "stand still under load" in track.detail
+    assert "do not change under load" in track.detail
 
 
 def test_standing_still_without_load_proves_nothing(source: FakeSource) -> None:

@@ -90,10 +90,10 @@ def test_a_daemon_that_is_missing_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        (b"{}", 401, "answers 401"),
-        (b"not json", 200, "another form"),
-        (b"[1]", 200, "another form"),
-        (b'{"0": {"cpu_energy_uj": "many"}}', 200, "another form"),
+        (b"{}", 401, "answered with status 401"),
+        (b"not json", 200, "unexpected answer"),
+        (b"[1]", 200, "unexpected answer"),
+        (b'{"0": {"cpu_energy_uj": "many"}}', 200, "unexpected answer"),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_refused(

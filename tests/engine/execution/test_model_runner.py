@@ -7,7 +7,7 @@ import pytest
 
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import CACHE_TOKENS, NativeProgram, Program, supported_isas, widen
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape

@@ -9,10 +9,11 @@ import torch
 
 from sterna.engine.core import EngineCore
 from sterna.engine.execution.model_runner import ModelRunner
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.kernels import BACKENDS, CACHE_TOKENS, Program
 from sterna.engine.model.families.bitnet import BitNet
 from sterna.engine.model.families.rotary import attention_shape
+from sterna.engine.requests.batch import SampledToken
 from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.outputs import TokenOutput
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
@@ -145,5 +146,5 @@ def test_no_step_has_more_rows_of_logits_than_allowed() -> None:
             scored = entry.request.prompt_logprobs
             if scored is not None:
                 scored += [PromptLogprob(0, 0.0)] * entry.num_scored
-        scheduler.update(batch, [5 for entry in batch if entry.samples])
+        scheduler.update(batch, [(SampledToken(5, -0.5),) for entry in batch if entry.samples])
     assert 10 in seen

@@ -11,7 +11,7 @@ from sterna.engine.constraints.guide import Guide
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.execution.row_sampler import sample_rows
 from sterna.engine.kernels import Program
-from sterna.engine.requests.batch import SampledToken
+from sterna.engine.requests.batch import Ended, NotFinite, Outcome, SampledToken
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from tests.engine.kernels.programs import BACKENDS, make_program
 from tests.engine.matchers import even
@@ -43,12 +43,21 @@ def make_request(masks: MaskPool | None = None, **values: Any) -> Request:
     return request
 
 
+def as_token(outcome: Outcome) -> SampledToken:
+    assert isinstance(outcome, SampledToken)
+    return outcome
+
+
 def test_rows_of_plain_requests_stay_as_they_are(program: Program) -> None:
     logits = make_logits(3)
     before = logits.copy()
     biased = make_request(logit_bias={5: 100.0})
     sampled = sample_rows(program, logits, [make_request(), biased, make_request()])
-    assert [token.token_id for token in sampled] == [before[0].argmax(), 5, before[2].argmax()]
+    assert [token.token_id for token in map(as_token, sampled)] == [
+        before[0].argmax(),
+        5,
+        before[2].argmax(),
+    ]
     np.testing.assert_array_equal(logits[[0, 2]], before[[0, 2]])
 
 
@@ -56,7 +65,7 @@ def test_logprobs_are_of_the_model_s_own_distribution(program: Program) -> None:
     logits = make_logits(1)
     expected = program.logprobs(logits.copy(), np.array([5], np.int32), 3)
     request = make_request(logit_bias={5: 100.0}, num_logprobs=3)
-    [token] = sample_rows(program, logits, [request])
+    token = as_token(*sample_rows(program, logits, [request]))
     assert token.token_id == 5
     assert token.logprob == float(expected.of_tokens[0])
     assert [top.token_id for top in token.top_logprobs] == expected.top_token_ids[0].tolist()
@@ -73,8 +82,8 @@ def test_mask_does_not_hide_what_is_not_finite(
     logits[0, 7] = bad
     requests = [make_request(masks, constraint=even(VOCAB_SIZE)) for _ in range(2)]
     failed, token = sample_rows(program, logits, requests)
-    assert (failed.token_id, failed.end, failed.failure) == (None, FinishReason.ERROR, None)
-    assert token.token_id is not None
+    assert failed == NotFinite()
+    assert isinstance(token, SampledToken)
 
 
 def test_scoring_alone_needs_a_finite_row_and_gives_no_token(program: Program) -> None:
@@ -82,5 +91,5 @@ def test_scoring_alone_needs_a_finite_row_and_gives_no_token(program: Program) -
     logits[0, 7] = np.nan
     requests = [make_request(max_tokens=0, prompt_logprobs=0) for _ in range(2)]
     failed, scored = sample_rows(program, logits, requests)
-    assert failed.end is FinishReason.ERROR
-    assert scored == SampledToken(None, 0.0, end=FinishReason.LENGTH)
+    assert failed == NotFinite()
+    assert scored == Ended(FinishReason.LENGTH)

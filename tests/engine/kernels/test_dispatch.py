@@ -5,15 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sterna.engine.kernels import BACKENDS, AttentionShape, supported_isas
+from sterna.engine.kernels import BACKENDS, AttentionShape, _native, supported_isas
 
-FLAGS = {
-    "avx2": {"avx2", "fma", "f16c"},
-    "avxvnni": {"avx2", "fma", "f16c", "avx_vnni"},
-    "avx512vnni": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni"},
-    "avx512vbmi": {"avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512_vnni", "avx512vbmi"},
-}
 CPUINFO = Path("/proc/cpuinfo")
+ISA_FOLDER = Path(__file__).parents[3] / "engine/kernels/csrc/isa"
 SHAPE = AttentionShape(1, 1, 1, 4, 1, *np.ones((2, 16, 2), np.float32))
 
 
@@ -21,10 +16,15 @@ SHAPE = AttentionShape(1, 1, 1, 4, 1, *np.ones((2, 16, 2), np.float32))
 def test_what_the_processor_has_is_supported_best_first() -> None:
     """Compilers' own detection can answer false for everything, and only speed would tell."""
     stated = next((x for x in CPUINFO.read_text().splitlines() if x.startswith("flags")), "")
-    found = {isa for isa, flags in FLAGS.items() if flags <= set(stated.split())}
-    best_first = ("avx512vbmi", "avx512vnni", "avxvnni", "avx2")
-    expected = [isa for isa in best_first if isa in found] + ["scalar"]
+    flags = set(stated.split())
+    expected = [isa for isa, needs in _native.known_isas() if flags.issuperset(needs)]
     assert supported_isas() == expected
+
+
+def test_every_file_of_an_instruction_set_is_built_or_left_out_for_the_compiler_alone() -> None:
+    known = [isa for isa, _ in _native.known_isas()]
+    assert known[-1] == "scalar"
+    assert set(known) <= {path.stem for path in ISA_FOLDER.glob("*.cpp")}
 
 
 @pytest.mark.parametrize("isa", supported_isas())

@@ -84,7 +84,7 @@ def test_cache_is_no_larger_than_full_contexts_of_all_requests() -> None:
 
 @pytest.mark.parametrize("free_bytes", [31_000, -5])
 def test_no_room_for_a_single_block_is_an_error(free_bytes: int) -> None:
-    with pytest.raises(ConfigError, match="no memory for the key-value cache"):
+    with pytest.raises(ConfigError, match="not enough memory for the KV cache"):
         num_cache_blocks(config(), BLOCK, 2048, free_bytes)
 
 

@@ -144,7 +144,7 @@ def test_linear_class_alone_tells_what_the_scale_does(
     [
         ({"architectures": ["GptForCausalLM"]}, ["architectures", "GptForCausalLM", "BitNetFor"]),
         ({"architectures": ["BitnetForCausalLM"]}, ["BitnetForCausalLM", "1bitLLM", "BitNetFor"]),
-        ({"architectures": ["LlamaForCausalLM"]}, ["LlamaForCausalLM", "Llama with ternary"]),
+        ({"architectures": ["LlamaForCausalLM"]}, ["LlamaForCausalLM", "ternary Llama"]),
         ({"architectures": ABSENT}, ["architectures", "nothing", "BitNetForCausalLM"]),
         ({"architectures": "BitNetForCausalLM"}, ["architectures", "a list of strings"]),
         ({"hidden_act": "silu"}, ["hidden_act", '"silu"', '"relu2"']),

@@ -1,6 +1,7 @@
 import pytest
 
-from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.errors import GenerationError
+from sterna.engine.requests.batch import BatchEntry, Failed, NotFinite, Outcome, SampledToken
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import SECONDS_PER_LEVEL, Scheduler
@@ -36,7 +37,7 @@ def make_scheduler(
 def step(scheduler: Scheduler) -> dict[str, int]:
     """Run a step in which every sampled token is 5; return how many tokens each request got."""
     batch = scheduler.schedule()
-    scheduler.update(batch, [5 for entry in batch if entry.samples])
+    scheduler.update(batch, [(SampledToken(5, -0.5),) for entry in batch if entry.samples])
     return sizes(batch)
 
 
@@ -202,19 +203,17 @@ def test_abort_frees_the_blocks_at_once_wherever_the_request_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "num_cached"),
-    [(None, 0), (FinishReason.ERROR, 8)],
+    ("outcome", "num_cached"),
+    [(NotFinite(), 0), (Failed(GenerationError("scripted")), 8)],
     ids=["not finite", "another failure"],
 )
-def test_only_what_is_not_finite_is_not_shared(
-    result: FinishReason | None, num_cached: int
-) -> None:
+def test_only_what_is_not_finite_is_not_shared(outcome: Outcome, num_cached: int) -> None:
     """A constraint that fails must not take from others the prefix they have in common."""
     scheduler = make_scheduler(max_batch_tokens=20)
     bad, good = make_request("a", 9), make_request("b", 3)
     scheduler.add(bad)
     scheduler.add(good)
-    scheduler.update(scheduler.schedule(), [result, 7])
+    scheduler.update(scheduler.schedule(), [(outcome,), (SampledToken(7, -0.5),)])
     assert bad.finish_reason is FinishReason.ERROR
     assert bad.num_output_tokens == 0
     assert good.token_ids[-1] == 7

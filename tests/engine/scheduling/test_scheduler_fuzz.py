@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from sterna.engine.core import EngineCore
-from sterna.engine.facts import Footprint
+from sterna.engine.footprint import Footprint
 from sterna.engine.requests.outputs import EngineStats, TokenOutput
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from sterna.engine.scheduling.kv_cache import KVCache

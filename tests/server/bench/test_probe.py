@@ -56,7 +56,7 @@ async def test_sends_no_field_that_is_refused(refused: Sequence[str], accepted: 
     ],
 )
 async def test_says_why_a_server_is_of_no_use(peer: Peer, reason: str) -> None:
-    with pytest.raises(ConfigError, match=rf"no stream .* 'peer-model' .*: {reason}"):
+    with pytest.raises(ConfigError, match=rf"could not stream .* 'peer-model' .*: {reason}"):
         await find(peer)
 
 

@@ -112,7 +112,7 @@ def test_the_engine_is_measured_as_its_settings_say(
     """By option or variable; but not with fewer requests than it measures."""
     bench_model = Mock()
     bench_model.return_value.to_dict.return_value = {}
-    monkeypatch.setattr("sterna.server.commands.bench.bench_model", bench_model)
+    monkeypatch.setattr("sterna.server.commands.bench_model.bench_model", bench_model)
     for name, value in {"THREADS": "3", "HEAD": "int8", "MAX_BATCH_REQUESTS": "1"}.items():
         monkeypatch.setenv(f"STERNA_{name}", value)
     assert main(["bench", "model", "--head", "bf16", "--kv-dtype", "int8"]) == 0

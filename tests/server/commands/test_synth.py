@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from sterna.engine import EngineConfig
+from sterna.engine.energy.meter import EnergyMeter
 from sterna.engine.load import load_engine
 from sterna.server.__main__ import main
 
@@ -24,7 +25,7 @@ def test_writes_a_checkpoint_that_loads(tmp_path: Path, capsys: pytest.CaptureFi
     config = EngineConfig(
         model_path=folder, backend="reference", kv_cache_tokens=1024, cache_dir=tmp_path / "cache"
     )
-    model = load_engine(config).model
+    model = load_engine(config, EnergyMeter()).model
     assert model.vocab_size == 512
 
 

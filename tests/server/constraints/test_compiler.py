@@ -39,6 +39,23 @@ async def refusal(compiler: ConstraintCompiler, spec: ConstraintSpec) -> str:
     return caught.value.message
 
 
+async def test_the_tokenizer_is_read_when_the_first_one_comes(tmp_path: Path) -> None:
+    """With a large vocabulary it takes a hundred megabytes that many servers never need."""
+    read: list[str] = []
+
+    def tokenizer_json() -> str:
+        read.append((make_folder(tmp_path) / "tokenizer.json").read_text())
+        return read[-1]
+
+    limits = CompileLimits(LIMIT_BYTES, 60.0)
+    compiler = ConstraintCompiler(tokenizer_json, VOCAB_SIZE, {SPECIAL.end_of_text}, limits)
+    assert not read
+    for spec in (JsonSchema(), Regex("a")):
+        await compiler.compile(spec, "response_format")
+    assert len(read) == 1
+    compiler.stop()
+
+
 async def test_a_good_one_is_compiled(compiler: ConstraintCompiler) -> None:
     constraint: Constraint = await compiler.compile(JsonSchema(), "response_format")
     assert not constraint.start().is_finished

@@ -92,7 +92,7 @@ def nothing_left() -> Fields:
             "tools or response_format.json_schema.schema",
             "too many states",
         ),
-        (nothing_left(), "structured_outputs.choice", "no token is allowed to come next"),
+        (nothing_left(), "structured_outputs.choice", "no token is allowed next"),
     ],
     ids=["regex", "schema", "tool", "tool and schema", "nothing left"],
 )

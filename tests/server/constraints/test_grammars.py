@@ -8,9 +8,9 @@ import pytest
 
 from sterna.server.constraints.grammars import (
     MAX_PATTERN_BYTES,
-    Choice,
     Grammar,
     JsonSchema,
+    OneOf,
     Regex,
     json_rule,
 )
@@ -135,7 +135,7 @@ def test_multiples_are_counted_up_to_a_bound(
 def test_a_schema_in_a_grammar_cannot_hide() -> None:
     with pytest.raises(ValueError, match="multipleOf"):
         Grammar('start: %json\n{"\\u006dultipleOf": 9999991}').text()
-    with pytest.raises(ValueError, match="must be a JSON schema"):
+    with pytest.raises(ValueError, match="must be followed by a JSON schema"):
         Grammar('start: %json // \n{"multipleOf": 9999991}').text()
 
 
@@ -160,7 +160,7 @@ def test_a_grammar_that_can_be_read_in_too_many_ways_is_refused(
 
 def test_choices_are_literal(vocabulary: GrammarVocabulary) -> None:
     choices = ["yes", "yes and no", 'a "quote"', "back\\slash", "x{2}", "line\nbreak", "yes"]
-    grammar = Choice(choices).text()
+    grammar = OneOf(choices).text()
     assert all(allows(vocabulary, grammar, choice) for choice in choices)
     assert not allows(vocabulary, grammar, "yes ")
     assert not allows(vocabulary, grammar, "xx")
@@ -169,7 +169,7 @@ def test_choices_are_literal(vocabulary: GrammarVocabulary) -> None:
 @pytest.mark.parametrize("choices", [[], [""], ["a", ""]])
 def test_an_empty_choice_is_refused(choices: list[str]) -> None:
     with pytest.raises(ValueError, match="empty"):
-        Choice(choices).text()
+        OneOf(choices).text()
 
 
 def test_a_pattern_holds_for_the_whole_text(vocabulary: GrammarVocabulary) -> None:
@@ -195,7 +195,7 @@ def test_slashes_and_lines_in_a_pattern_are_its_own(
 def test_what_begins_with_a_mark_can_be_left_out(vocabulary: GrammarVocabulary) -> None:
     texts = ["<", "<tool", "<tool>", "<tool>x", "<tool>\n", "x<tool>", "\n<tool>"]
     expected = ["<", "<tool", "x<tool>", "\n<tool>"]
-    for form in (Regex(r"(.|\n)*"), Choice(texts)):
+    for form in (Regex(r"(.|\n)*"), OneOf(texts)):
         assert [text for text in texts if allows(vocabulary, form.text(), text)] == texts
         grammar = form.text(unlike="<tool>")
         assert [text for text in texts if allows(vocabulary, grammar, text)] == expected

@@ -8,9 +8,8 @@ import pytest
 
 from sterna.engine import AsyncEngine, GenerationError, SamplingParams
 from sterna.server.errors import UnavailableError
-from sterna.server.generation.generator import Outbox
 from sterna.server.generation.job import GenerationJob
-from sterna.server.generation.text_delta import TextDelta, collect
+from sterna.server.generation.text_delta import collect
 from sterna.server.http.dependencies import Services
 from tests.server.scraped import value
 from tests.server.scripted import SPECIAL, ScriptedModel, babbles, ids_of
@@ -28,30 +27,6 @@ def job(
 ) -> GenerationJob:
     ids = [ids_of(prompt) for prompt in prompts]
     return GenerationJob(ids, SamplingParams(max_tokens, seed=7), n, stops, monotonic())
-
-
-def delta(index: int, text: str, end: bool = False) -> TextDelta:
-    return TextDelta(index, text, 1, 0, "stop" if end else None)
-
-
-async def test_what_is_not_taken_is_merged() -> None:
-    outbox = Outbox(2)
-    outbox.put(delta(0, "a"))
-    outbox.put(delta(1, "x"))
-    outbox.put(delta(0, "b", end=True))
-    assert await outbox.take() == [TextDelta(0, "ab", 2, 0, "stop"), TextDelta(1, "x", 1, 0, None)]
-    outbox.put(delta(1, "y", end=True))
-    assert await outbox.take() == [TextDelta(1, "y", 1, 0, "stop")]
-    assert await outbox.take() == []
-
-
-async def test_an_error_comes_after_what_came_before_it() -> None:
-    outbox = Outbox(1)
-    outbox.put(delta(0, "a"))
-    outbox.fail(GenerationError("not finite"))
-    assert [d.text for d in await outbox.take()] == ["a"]
-    with pytest.raises(GenerationError):
-        await outbox.take()
 
 
 async def test_a_reader_that_sleeps_gets_one_delta(

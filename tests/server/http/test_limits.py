@@ -25,7 +25,7 @@ async def test_deep_nesting_is_the_client_s_error(
     content = f'{{"model": "scripted", "prompt": "x", "{field}": {nested(depth)}}}'
     response = await client.post(TEXT, content=content, headers=JSON)
     assert response.status_code == 400
-    assert f"deeper than {MAX_NESTING}" in response.json()["error"]["message"]
+    assert f"more than {MAX_NESTING} levels" in response.json()["error"]["message"]
 
 
 async def test_many_small_parts_are_the_client_s_error(client: httpx.AsyncClient) -> None:

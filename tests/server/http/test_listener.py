@@ -163,13 +163,13 @@ def test_certificates_that_will_not_do_are_named(pair: tuple[Path, Path], tmp_pa
     lock = ["openssl", "pkey", "-aes256", "-passout", "pass:x"]
     subprocess.run([*lock, "-in", str(key), "-out", str(locked)], check=True, capture_output=True)
     for files, reason in [
-        ((certificate, None), "one needs the other"),
-        ((None, key), "one needs the other"),
+        ((certificate, None), "given together"),
+        ((None, key), "given together"),
         ((tmp_path / "none.pem", key), "none.pem: No such file"),
         ((certificate, tmp_path), "Is a directory"),
-        ((certificate, other), "not a pair"),
-        ((key, key), "not a pair"),
-        ((certificate, locked), "must not need a password"),
+        ((certificate, other), "do not match"),
+        ((key, key), "do not match"),
+        ((certificate, locked), "must not be protected by a password"),
     ]:
         settings = Settings.load({"tls_cert_file": files[0], "tls_key_file": files[1]}, {})
         with pytest.raises(ConfigError, match=reason) as caught:

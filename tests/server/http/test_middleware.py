@@ -129,5 +129,5 @@ async def test_a_client_that_reads_nothing_costs_one_line_and_no_place(
     scope = {"type": "http", "method": "POST", "path": "/v1/completions", "headers": headers}
     await app(scope | {"query_string": b""}, receive, send)
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert warnings == ["client dropped: it left its stream unread"]
+    assert warnings == ["client disconnected: it did not read its stream"]
     assert services.admission.num_taken == 0

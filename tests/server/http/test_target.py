@@ -77,7 +77,7 @@ async def test_a_wrong_url_names_the_nearest_one(
     response = await client.get(path)
     assert response.status_code == 404
     hint = f" The nearest is {meant}." if meant else ""
-    assert response.json()["error"]["message"] == f"There is nothing at this URL.{hint}"
+    assert response.json()["error"]["message"] == f"No such endpoint.{hint}"
 
 
 class TestBehindAProxy:

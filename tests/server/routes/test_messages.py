@@ -171,7 +171,7 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "'image'"),
-        ({"messages": [TURN, {"role": "assistant", "content": "I"}]}, "messages: the last turn"),
+        ({"messages": [TURN, {"role": "assistant", "content": "I"}]}, "messages: the last message"),
         ({"messages": [{"role": "user", "content": [USE]}]}, "messages[0]"),
         ({"messages": [{"role": "user", "content": [RESULT]}]}, "messages[0] must have"),
         ({"messages": [{"role": "assistant", "content": [HALF]}]}, "lone surrogates"),
@@ -192,7 +192,7 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
                     {"role": "user", "content": [{"type": "text", "text": "x"}, RESULT]},
                 ]
             },
-            "tool_result blocks come first",
+            "tool_result blocks must come before text",
         ),
         ({"tools": [{"name": "f"}]}, "tools[0].input_schema"),
         ({"tools": [{"name": "f g", "input_schema": {}}]}, "tools[0].name"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jsonschema
 import pytest
 
-from sterna.server.constraints.grammars import Choice, Form, JsonSchema, Regex
+from sterna.server.constraints.grammars import Form, JsonSchema, OneOf, Regex
 from sterna.server.constraints.matchers import CompiledGrammar
 from sterna.server.tools.grammar import ToolCalls
 from sterna.server.tools.parser import parse
@@ -43,7 +43,7 @@ FORMS: dict[str, tuple[Form, Callable[[str], object], list[str]]] = {
         re.compile(r"[<a-z_/{]{0,12}(>.{0,9})?").fullmatch,
         ["", "<", "<tool_call", "a>", "<b></b>", "<tool>", "</>{", "a><tool"],
     ),
-    "choice": (Choice([*CHOICES, "<tool_call>?"]), CHOICES.index, CHOICES),
+    "choice": (OneOf([*CHOICES, "<tool_call>?"]), CHOICES.index, CHOICES),
 }
 
 

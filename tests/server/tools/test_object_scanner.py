@@ -2,7 +2,7 @@
 
 import pytest
 
-from sterna.server.tools.object_scanner import ObjectScanner
+from sterna.server.tools.parser import ObjectScanner
 
 OBJECT = r'{"a}": [{"b\\": "}{"}, "\"}]"], "c": {}}'
 

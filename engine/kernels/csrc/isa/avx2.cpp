@@ -139,4 +139,4 @@ struct Dots {
 
 }  // namespace
 
-const KernelTable avx2_kernels = make_table("avx2", 64, 6);
+extern const KernelTable avx2_kernels = make_table("avx2", kAvx2Set, 64, 6);

@@ -39,4 +39,5 @@ struct Remainders {
 
 }  // namespace
 
-const KernelTable avx512vbmi_kernels = make_table("avx512vbmi", 5, 6);
+extern const KernelTable avx512vbmi_kernels =
+    make_table("avx512vbmi", kAvx512Set | kAvx512Vbmi, 5, 6);

@@ -28,4 +28,4 @@ struct Remainders {
 
 }  // namespace
 
-const KernelTable avx512vnni_kernels = make_table("avx512vnni", 5, 6);
+extern const KernelTable avx512vnni_kernels = make_table("avx512vnni", kAvx512Set, 5, 6);

@@ -151,4 +151,4 @@ struct Dots {
 
 }  // namespace
 
-const KernelTable avxvnni_kernels = make_table("avxvnni", 64, 6);
+extern const KernelTable avxvnni_kernels = make_table("avxvnni", kAvx2Set | kAvxVnni, 64, 6);

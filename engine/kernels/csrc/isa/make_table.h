@@ -6,10 +6,12 @@
 #include "tiles/head-inl.h"
 #include "tiles/row-inl.h"
 
-// tile_tokens, tile_digits: see KernelTable.
-constexpr KernelTable make_table(const char* isa, size_t tile_tokens, size_t tile_digits) {
+// See KernelTable for the arguments.
+constexpr KernelTable make_table(const char* isa, uint32_t needs, size_t tile_tokens,
+                                 size_t tile_digits) {
   return {
       isa,
+      needs,
       tile_tokens,
       tile_digits,
       kTileQueries,

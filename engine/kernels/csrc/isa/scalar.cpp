@@ -78,4 +78,4 @@ uint64_t multiply_add(size_t rounds) {
 
 }  // namespace
 
-const KernelTable scalar_kernels = make_table("scalar", 4, 2);
+extern const KernelTable scalar_kernels = make_table("scalar", 0, 4, 2);

@@ -12,6 +12,7 @@ import pytest
 from sterna.engine import AsyncEngine, EngineConfig
 from sterna.engine.bench.network import make_weights
 from sterna.engine.config import HeadType
+from sterna.engine.energy.meter import EnergyMeter
 from sterna.engine.kernels import Program
 from sterna.engine.load import load_engine
 from sterna.engine.model.config import ModelConfig
@@ -101,7 +102,7 @@ def test_its_configuration_and_weights_are_read(folder: Path, tmp_path: Path) ->
 def test_both_backends_run_it_alike(folder: Path, tmp_path: Path) -> None:
     def greedy(backend: str) -> list[int]:
         config = EngineConfig(folder, backend=backend, kv_dtype="float32", kv_cache_tokens=64)
-        core = load_engine(config).core
+        core = load_engine(config, EnergyMeter()).core
         request = Request("r", [1, 2, 3], SamplingParams(8, temperature=0.0, ignore_eos=True))
         core.add(request)
         while core.has_work:
@@ -115,4 +116,4 @@ def test_benchmarks_know_its_shape(folder: Path) -> None:
     weights = make_weights(shapes.shape_config("toy"))
     assert weights.ternary_bytes == AsyncEngine.load(
         EngineConfig(folder, kv_cache_tokens=64)
-    ).stats().weight_bytes - (weights.num_bytes - weights.ternary_bytes)
+    ).footprint.weight_bytes - (weights.num_bytes - weights.ternary_bytes)

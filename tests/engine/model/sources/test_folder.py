@@ -101,7 +101,7 @@ BROKEN: dict[str, tuple[Edit, list[str]]] = {
     "master inf": (with_masters(value=torch.inf), [Q_PROJ, "not finite", "finite weights"]),
     "unpacked but not ternary": (
         set_tensor(Q_PROJ, torch.full((64, 64), 0.5)),
-        [Q_PROJ, "weight 0.5", "weights -1, 0, 1"],
+        [Q_PROJ, "weight 0.5", "weights -1, 0 or 1"],
     ),
     "head unlike the tied embedding": (
         set_tensor("lm_head.weight", torch.zeros(512, 64, dtype=BF16)),

@@ -81,7 +81,7 @@ def test_digest_tells_data_apart(tmp_path: Path, num_bytes: int, changed: slice)
             ["tensor a", "20 bytes", "24 for F32 [2, 3]"],
         ),
         ({"a": entry("U8", [2**62, 8], 0, 1)}, b"x", ["tensor a", "1 bytes", str(2**65)]),
-        ({"a": entry("U8", [9], 0, 9)}, b"x" * 5, ["tensor a", "cut short"]),
+        ({"a": entry("U8", [9], 0, 9)}, b"x" * 5, ["tensor a", "truncated"]),
         ({"a": entry("U8", [4], 1, 5)}, b"x" * 5, ["tensor a", "data at byte"]),
         (
             {"a": entry("U8", [4], 0, 4), "b": entry("U8", [4], 2, 6)},

@@ -9,15 +9,32 @@
 // its true logit is below that of the row which gave L. All others are candidates, and their
 // logits are replaced by those of the plain head. So the best row, and its logit, are those of the
 // plain head; other rows are off by less than their bound. See docs/decisions/.
-#pragma once
 #include <math.h>
 
 #include "buffers.h"
-#include "ops/op.h"
-#include "ops/row_ops.h"
+#include "ops/table.h"
+#include "program.h"
+
+namespace {
 
 // Vocabulary rows in int8, [V, K], in blocks as drawn in weight_layout.h.
 struct Int8Table {
+  Int8Table(Array<const int8_t, 3> packed, Floats scales, Ints sums, Floats residual_norms,
+            Floats norms, size_t width)
+      : codes(packed.data()),
+        scales(scales.data()),
+        sums(sums.data()),
+        residual_norms(residual_norms.data()),
+        norms(norms.data()),
+        num_rows(scales.size()),
+        width(width) {
+    require(packed.shape(0) == num_int8_blocks(num_rows) && packed.shape(1) == num_steps(width) &&
+                packed.shape(2) == kInt8StepBytes && sums.size() == num_rows &&
+                residual_norms.size() == num_rows && norms.size() == num_rows,
+            "int8_head: the parts of the int8 table do not fit together");
+    require(width <= kMaxInt8Inputs, "int8_head: too many inputs for exact int32 sums");
+  }
+
   const int8_t* codes;
   const float* scales;          // [V]
   const int32_t* sums;          // [V]: of the codes of a row
@@ -76,26 +93,30 @@ class LogitBound {
 
 class SplitDigits final : public Op {
  public:
-  SplitDigits(const KernelTable& kernels, Rows& x, Digits& out)
-      : kernels_(kernels), x_(x), out_(out) {}
+  SplitDigits(const KernelTable& kernels, Rows& x, std::shared_ptr<Digits> out)
+      : kernels_(kernels), x_(x), out_(std::move(out)) {}
   size_t num_tiles(const Step& step) const override { return step.num_logits; }
   void run_tile(const Step&, size_t s, bool) override {
-    kernels_.split_digits(x_.row(s), x_.width, out_.high(s), out_.low(s), &out_.scales[s],
-                          &out_.norms[s], &out_.error_norms[s]);
+    kernels_.split_digits(x_.row(s), x_.width, out_->high(s), out_->low(s), &out_->scales[s],
+                          &out_->norms[s], &out_->error_norms[s]);
   }
 
  private:
   const KernelTable& kernels_;
   Rows& x_;
-  Digits& out_;
+  std::shared_ptr<Digits> out_;
 };
 
 // Approximate logits: a tile is a block of 64 rows times all hidden states.
 class Int8Head final : public Op {
  public:
-  Int8Head(const KernelTable& kernels, Digits& x, Int8Table table, LowerBounds& bounds,
-           Rows& logits)
-      : kernels_(kernels), x_(x), table_(table), bounds_(bounds), logits_(logits) {}
+  Int8Head(const KernelTable& kernels, std::shared_ptr<Digits> x, const Int8Table& table,
+           std::shared_ptr<LowerBounds> bounds, Rows& logits)
+      : kernels_(kernels),
+        x_(std::move(x)),
+        table_(table),
+        bounds_(std::move(bounds)),
+        logits_(logits) {}
 
   size_t num_tiles(const Step& step) const override {
     return step.num_logits ? num_int8_blocks(table_.num_rows) : 0;
@@ -111,7 +132,7 @@ class Int8Head final : public Op {
     int32_t sums[kMaxTileDigits * kInt8BlockRows];
     for (size_t s = 0, pass = 0; s < step.num_logits; s += tile_rows, ++pass) {
       const size_t left = step.num_logits - s, rows = tile_rows < left ? tile_rows : left;
-      kernels_.int8_tile(codes, x_.high(s), x_.stride, steps, 2 * rows,
+      kernels_.int8_tile(codes, x_->high(s), x_->stride, steps, 2 * rows,
                          fetch_ahead(codes, block_bytes, pass, num_passes, follows), sums);
       for (size_t i = 0; i < rows; ++i) finish(block, s + i, sums + 2 * i * kInt8BlockRows);
     }
@@ -125,7 +146,7 @@ class Int8Head final : public Op {
   // sums: over the high digits, then over the low ones, 64 each.
   void finish(size_t block, size_t s, const int32_t* sums) {
     const size_t first = block * kInt8BlockRows, left = table_.num_rows - first;
-    const LogitBound bound(table_, x_, s);
+    const LogitBound bound(table_, *x_, s);
     const Int8Block rows = {sums,
                             sums + kInt8BlockRows,
                             table_.scales + first,
@@ -133,30 +154,31 @@ class Int8Head final : public Op {
                             table_.residual_norms + first,
                             table_.norms + first,
                             left < kInt8BlockRows ? left : kInt8BlockRows,
-                            x_.scales[s],
+                            x_->scales[s],
                             bound.norm(),
                             bound.error()};
-    bounds_.row(s)[block] = kernels_.int8_logits(rows, logits_.row(s) + first);
+    bounds_->row(s)[block] = kernels_.int8_logits(rows, logits_.row(s) + first);
   }
 
   const KernelTable& kernels_;
-  Digits& x_;
+  std::shared_ptr<Digits> x_;
   Int8Table table_;
-  LowerBounds& bounds_;
+  std::shared_ptr<LowerBounds> bounds_;
   Rows& logits_;
 };
 
 // Computes the candidates again, from the plain table and as the plain head does.
 class RefineHead final : public Op {
  public:
-  RefineHead(const KernelTable& kernels, Rows& x, Digits& digits, Int8Table int8, Table table,
-             LowerBounds& bounds, Rows& logits)
+  RefineHead(const KernelTable& kernels, Rows& x, std::shared_ptr<Digits> digits,
+             const Int8Table& int8, const Table& table, std::shared_ptr<LowerBounds> bounds,
+             Rows& logits)
       : kernels_(kernels),
         x_(x),
-        digits_(digits),
+        digits_(std::move(digits)),
         int8_(int8),
         table_(table),
-        bounds_(bounds),
+        bounds_(std::move(bounds)),
         logits_(logits) {}
 
   size_t num_tiles(const Step& step) const override { return step.num_logits * num_chunks(); }
@@ -164,10 +186,10 @@ class RefineHead final : public Op {
   void run_tile(const Step&, size_t tile, bool) override {
     const size_t s = tile / num_chunks(), begin = tile % num_chunks() * kChunk;
     const size_t end = begin + kChunk < table_.num_rows ? begin + kChunk : table_.num_rows;
-    const float* lower = bounds_.row(s);
+    const float* lower = bounds_->row(s);
     float least = lower[0];
-    for (size_t i = 1; i < bounds_.num_blocks; ++i) least = lower[i] > least ? lower[i] : least;
-    const LogitBound bound(int8_, digits_, s);
+    for (size_t i = 1; i < bounds_->num_blocks; ++i) least = lower[i] > least ? lower[i] : least;
+    const LogitBound bound(int8_, *digits_, s);
     float* logits = logits_.row(s);
     for (size_t v = begin; v < end; ++v)
       if (logits[v] + bound(v) >= least) logits[v] = exact(s, v);
@@ -179,20 +201,48 @@ class RefineHead final : public Op {
 
   float exact(size_t s, size_t v) {
     float logit;
-    if (table_.is_bfloat)
-      kernels_.head_bfloat(static_cast<const uint16_t*>(table_.data) + v * table_.width, 1,
-                           x_.row(s), x_.stride, 1, table_.width, &logit, 1);
-    else
-      kernels_.head_float(static_cast<const float*>(table_.data) + v * table_.width, 1, x_.row(s),
-                          x_.stride, 1, table_.width, &logit, 1);
+    table_.multiply(kernels_, v, 1, x_.row(s), x_.stride, 1, &logit, 1);
     return logit;
   }
 
   const KernelTable& kernels_;
   Rows& x_;
-  Digits& digits_;
+  std::shared_ptr<Digits> digits_;
   Int8Table int8_;
   Table table_;
-  LowerBounds& bounds_;
+  std::shared_ptr<LowerBounds> bounds_;
   Rows& logits_;
 };
+
+template <class Values>
+void int8_head(Program& p, size_t x, Array<const int8_t, 3> codes, Floats scales, Ints sums,
+               Floats residual_norms, Floats norms, Values values, size_t out) {
+  const Table table(values);
+  const Int8Table int8(codes, scales, sums, residual_norms, norms, table.width);
+  Rows &hidden = p.rows(x), &logits = p.rows(out);
+  require(int8.num_rows == table.num_rows,
+          "int8_head: the int8 table has another shape than the table");
+  require(hidden.width == table.width, "int8_head: the input has another width than the table");
+  require(logits.width == table.num_rows,
+          "int8_head: the output is not as wide as the table has rows");
+  const auto digits = std::make_shared<Digits>(p.max_logits(), table.width);
+  const auto bounds =
+      std::make_shared<LowerBounds>(p.max_logits(), num_int8_blocks(table.num_rows));
+  p.record("split_digits", std::make_unique<SplitDigits>(p.kernels(), hidden, digits));
+  p.record("int8_head", std::make_unique<Int8Head>(p.kernels(), digits, int8, bounds, logits));
+  p.record("refine_head",
+           std::make_unique<RefineHead>(p.kernels(), hidden, digits, int8, table, bounds, logits));
+}
+
+template <class Values>
+void define(nb::class_<Program>& program) {
+  program.def("int8_head", int8_head<Values>, "x"_a, array("codes"), array("scales"), array("sums"),
+              array("residual_norms"), array("norms"), array("table"), "logits"_a);
+}
+
+}  // namespace
+
+void define_int8_head(nb::class_<Program>& program) {
+  define<Words>(program);
+  define<Matrix>(program);
+}

@@ -1,11 +1,11 @@
-// Operations that only measure: the machine's limits, probed with the program's own threads.
-#pragma once
+// Reads memory from end to end: a probe of the machine, with the program's own threads.
 #include <atomic>
 
-#include "kernel_table.h"
-#include "ops/op.h"
+#include "ops/arrays.h"
+#include "program.h"
 
-// Reads memory from end to end.
+namespace {
+
 class ReadProbe final : public Op {
  public:
   ReadProbe(const KernelTable& kernels, const uint8_t* data, size_t size)
@@ -25,16 +25,12 @@ class ReadProbe final : public Op {
   std::atomic<uint64_t> checksum_{0};
 };
 
-// Multiplies and adds on registers: one tile a thread.
-class MultiplyAddProbe final : public Op {
- public:
-  MultiplyAddProbe(const KernelTable& kernels, size_t num_tiles, size_t rounds)
-      : kernels_(kernels), num_tiles_(num_tiles), rounds_(rounds) {}
-  size_t num_tiles(const Step&) const override { return num_tiles_; }
-  void run_tile(const Step&, size_t, bool) override { count_ += kernels_.multiply_add(rounds_); }
+void read_probe(Program& p, Array<const uint8_t, 1> data) {
+  p.record("read_probe", std::make_unique<ReadProbe>(p.kernels(), data.data(), data.size()));
+}
 
- private:
-  const KernelTable& kernels_;
-  size_t num_tiles_, rounds_;
-  std::atomic<uint64_t> count_{0};
-};
+}  // namespace
+
+void define_read_probe(nb::class_<Program>& program) {
+  program.def("read_probe", read_probe, array("data"));
+}

@@ -1,11 +1,33 @@
-// The matrix products: ternary, and the output head.
+// What the products with packed ternary weights have in common: their tiles.
 #pragma once
+#include <algorithm>
+
 #include "buffers.h"
+#include "ops/arrays.h"
 #include "ops/op.h"
-#include "ops/row_ops.h"
+#include "program.h"
 
 struct TernaryWeight {
-  const uint8_t* codes;  // the packed blocks, see weight_layout.h
+  // codes: the packed blocks, see weight_layout.h.
+  TernaryWeight(TernaryCodes packed, Floats scales, size_t num_inputs)
+      : codes(packed.data()),
+        row_scales(copy(scales)),
+        out_features(scales.size()),
+        in_features(num_inputs) {
+    require(packed.shape(0) == num_blocks(out_features) &&
+                packed.shape(1) == num_steps(in_features) && packed.shape(2) == kStepBytes,
+            "ternary_matmul: the packed codes do not have the shape of the weight");
+  }
+
+  // That x times this weight is exact, and that it is an output.
+  void require_fit(const QuantizedRows& x, const Rows& out) const {
+    require(in_features <= kMaxInputs, "ternary_matmul: too many inputs for exact int32 sums");
+    require(x.width == in_features, "ternary_matmul: the input has another width than the weight");
+    require(out.width == out_features,
+            "ternary_matmul: the output has another width than the weight");
+  }
+
+  const uint8_t* codes;
   std::vector<float> row_scales;
   size_t out_features, in_features;
 };
@@ -89,98 +111,4 @@ class PackedProduct : public Op {
   static size_t group_blocks(const Step& step) { return num_panels(step) > 1 ? kGroupBlocks : 1; }
 
   size_t num_blocks_;
-};
-
-// y (+)= dequantised x times the transposed weight.
-class TernaryMatmul final : public PackedProduct {
- public:
-  TernaryMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight weight, Rows& out,
-                bool accumulate)
-      : PackedProduct(kernels, x, weight.out_features),
-        weight_(std::move(weight)),
-        out_(out),
-        accumulate_(accumulate) {}
-
- private:
-  void fetch_block(size_t block) const override { fetch(codes_of(weight_, block)); }
-
-  void run_pass(const Pass& pass) override {
-    Sums sums;
-    multiply(weight_, pass, sums);
-    const size_t first = pass.block * kBlockRows;
-    for (size_t i = 0, t = pass.begin; i < pass.tokens; ++i, ++t)
-      kernels_.scale_sums(sums + i * kBlockRows, x_.sums[t], x_.scales[t],
-                          weight_.row_scales.data() + first, num_rows(weight_, pass.block),
-                          accumulate_, out_.row(t) + first);
-  }
-
-  TernaryWeight weight_;
-  Rows& out_;
-  bool accumulate_;
-};
-
-// y = relu(x gate^T)^2 * (x up^T): both products of a block at once, so that neither is written.
-class GatedMatmul final : public PackedProduct {
- public:
-  GatedMatmul(const KernelTable& kernels, QuantizedRows& x, TernaryWeight gate, TernaryWeight up,
-              Rows& out)
-      : PackedProduct(kernels, x, gate.out_features),
-        gate_(std::move(gate)),
-        up_(std::move(up)),
-        out_(out) {}
-
- private:
-  void fetch_block(size_t block) const override {
-    fetch(codes_of(gate_, block));
-    fetch(codes_of(up_, block));
-  }
-
-  void run_pass(const Pass& pass) override {
-    Sums gate, up;
-    multiply(gate_, pass, gate);
-    multiply(up_, pass, up);
-    const size_t first = pass.block * kBlockRows;
-    for (size_t i = 0, t = pass.begin; i < pass.tokens; ++i, ++t)
-      kernels_.gate_sums(gate + i * kBlockRows, up + i * kBlockRows, x_.sums[t], x_.scales[t],
-                         gate_.row_scales.data() + first, up_.row_scales.data() + first,
-                         num_rows(gate_, pass.block), out_.row(t) + first);
-  }
-
-  TernaryWeight gate_, up_;
-  Rows& out_;
-};
-
-// logits = x times the transposed table, for the selected rows.
-class Head final : public Op {
- public:
-  Head(const KernelTable& kernels, Rows& x, Table table, Rows& logits)
-      : kernels_(kernels), x_(x), table_(table), logits_(logits) {}
-
-  size_t num_tiles(const Step& step) const override {
-    return step.num_logits ? (table_.num_rows + kTileRows - 1) / kTileRows : 0;
-  }
-
-  void run_tile(const Step& step, size_t tile, bool) override {
-    const size_t end =
-        (tile + 1) * kTileRows < table_.num_rows ? (tile + 1) * kTileRows : table_.num_rows;
-    for (size_t v = tile * kTileRows; v < end; v += kHeadTileRows) {
-      const size_t rows = v + kHeadTileRows < end ? kHeadTileRows : end - v;
-      if (table_.is_bfloat)
-        kernels_.head_bfloat(static_cast<const uint16_t*>(table_.data) + v * table_.width, rows,
-                             x_.row(0), x_.stride, step.num_logits, table_.width,
-                             logits_.row(0) + v, logits_.stride);
-      else
-        kernels_.head_float(static_cast<const float*>(table_.data) + v * table_.width, rows,
-                            x_.row(0), x_.stride, step.num_logits, table_.width, logits_.row(0) + v,
-                            logits_.stride);
-    }
-  }
-
- private:
-  static constexpr size_t kTileRows = 64;
-
-  const KernelTable& kernels_;
-  Rows& x_;
-  Table table_;
-  Rows& logits_;
 };

@@ -20,7 +20,7 @@ from sterna.server.tools.use import ToolUse
 ID_PREFIX = "call_"
 
 
-class ChatChoice:
+class ChatReader:
     """Reads one sequence, either in one piece (``message``) or as it comes (``read``)."""
 
     def __init__(self, use: ToolUse) -> None:

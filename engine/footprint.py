@@ -1,21 +1,11 @@
-"""What is known once the engine has loaded, and does not change after."""
+"""What a loaded engine occupies of the machine."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """The model, as far as a caller needs to know it."""
-
-    vocab_size: int
-    max_context_tokens: int  # prompt + output that one request may have, as served here
-    eos_token_ids: frozenset[int]
-    num_parameters: int
-
-
-@dataclass(frozen=True, slots=True)
 class Footprint:
-    """What the engine occupies of the machine. None: not known."""
+    """Memory and kernels of the engine. None means unknown."""
 
     weight_bytes: int  # as served: the ternary matrices packed, embedding, head, norms
     kv_cache_bytes: int
