@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sterna.engine.config import EngineConfig
+from sterna.engine.config import EngineConfig, context_tokens
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.energy.meter import EnergyMeter
@@ -60,7 +60,9 @@ def load_engine(
     check_backend(config.backend, config.device)
     weights = _load_weights(config, progress)  # only now, because it takes long
     return_freed_memory()  # packing has left a hundred megabytes of it
-    max_context_tokens = _max_context_tokens(config, weights.config)
+    max_context_tokens = context_tokens(
+        config.max_context_tokens, weights.config.max_context_tokens
+    )
     # Weights are mapped from files: they look like free memory, but are read in every step.
     free_bytes = free_memory_bytes() - weights.num_bytes
     block = BlockSize(CACHE_TOKENS, CACHE_TOKENS * _token_bytes(config, weights.config))
@@ -108,13 +110,6 @@ def _load_weights(config: EngineConfig, progress: Progress | None) -> ModelWeigh
     # The files stay mapped after the folder is gone, and go with the last mapping.
     with tempfile.TemporaryDirectory(prefix="sterna-") as folder:
         return load_weights(config.model_path, Path(folder), progress)
-
-
-def _max_context_tokens(config: EngineConfig, model: ModelConfig) -> int:
-    asked, limit = config.max_context_tokens, model.max_context_tokens
-    if asked is not None and asked > limit:
-        raise ConfigError(f"max_context_tokens must be at most the model's {limit}, found {asked}")
-    return asked or limit
 
 
 def stored_kv_dtype(config: EngineConfig) -> KVDtype:

@@ -22,11 +22,15 @@ from pydantic import (
     ValidationError,
 )
 
-from sterna.engine import ConfigError
+from sterna.engine import ConfigError, EngineError, SettingError
 
 
-def _default_cache_dir() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+def _default_cache_dir() -> Path | None:
+    """Return the folder; None for a user without a home, as containers may have."""
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return None
     return Path(home) / "sterna"
 
 
@@ -197,7 +201,7 @@ class Settings(BaseModel):
         "cpu",
         description="PyTorch device of the reference backend, such as cpu, cuda or cuda:1",
     )
-    cache_dir: Path = Field(
+    cache_dir: Path | None = Field(
         default_factory=_default_cache_dir,
         description="folder for packed weights; if unset, sterna in $XDG_CACHE_HOME or ~/.cache",
     )
@@ -272,11 +276,13 @@ def metavar(field: str) -> str:
     return word
 
 
-def with_options(message: str) -> str:
-    """Replace the engine's names of settings in a message by those of the options."""
+def with_options(error: EngineError) -> str:
+    """Return the message; where it names settings of the engine, by the names of the options."""
+    if not isinstance(error, SettingError):
+        return str(error)
     options = {name: option(name) for name in Settings.model_fields if "_" in name}  # no plain word
     options["num_threads"] = option("threads")
-    return re.sub(r"\w+", lambda word: options.get(word[0], word[0]), message)
+    return re.sub(r"\w+", lambda word: options.get(word[0], word[0]), str(error))
 
 
 def variable(field: str) -> str:

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-from sterna.engine import ConfigError
+from sterna.engine import ConfigError, read_regular
 from sterna.server.health import stopping_error
 from sterna.server.http.connection import Connection
 from sterna.server.http.crowd import AcceptFailures, max_connections
@@ -113,7 +113,7 @@ def check_tls(settings: Settings) -> None:
 
     try:
         for path in (certificate, key):
-            path.read_bytes()  # whose error, unlike that of ssl, names the file
+            read_regular(path)  # whose error, unlike that of ssl, names the file
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:
         reason = error.reason or error

@@ -42,7 +42,9 @@ class ChatTemplate:
         try:
             plain = Source.compile(sources["default"])
             for_tools = Source.compile(sources["tool_use"]) if "tool_use" in sources else plain
-        except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (
+            TemplateError, LookupError, TypeError, ValueError, AttributeError, RecursionError,
+        ) as error:  # fmt: skip
             place = text.place_of("chat templates")
             raise CheckpointError(f"{place}: the chat template does not compile: {error}") from None
         return cls(plain, for_tools, text.special_tokens())

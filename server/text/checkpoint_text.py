@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from sterna.engine import CheckpointError
+from sterna.engine import CheckpointError, read_regular
 
 Part = Literal["tokenizer", "chat templates", "generation config"]
 TOKENIZER_FILE: Final = "tokenizer.json"
@@ -55,7 +55,7 @@ class FolderText:
 
     def check(self) -> None:
         """Raise CheckpointError unless there is a tokenizer. Does not read it."""
-        if not Path(self.place_of("tokenizer")).is_file():
+        if not Path(self.place_of("tokenizer")).exists():
             raise CheckpointError(
                 f"{self.place_of('tokenizer')}: no such file; a tokenizer is required to serve text"
             )
@@ -63,11 +63,7 @@ class FolderText:
     def tokenizer_json(self) -> str:
         """See ``CheckpointText``."""
         self.check()
-        path = Path(self.place_of("tokenizer"))
-        try:
-            return path.read_text()
-        except UnicodeDecodeError as error:
-            raise CheckpointError(f"{path}: not a tokenizer: {error}") from None
+        return _read_text(Path(self.place_of("tokenizer")))
 
     def special_tokens(self) -> dict[str, str]:
         """Those that tokenizer_config.json names."""
@@ -79,7 +75,7 @@ class FolderText:
     def chat_templates(self) -> dict[str, object]:
         """As ``transformers`` finds them: files win over tokenizer_config.json."""
         paths = {name: self._folder / path for name, path in TEMPLATE_FILES.items()}
-        files = {name: path.read_text() for name, path in paths.items() if path.is_file()}
+        files = {name: _read_text(path) for name, path in paths.items() if path.exists()}
         return self._stated_templates() | files
 
     def generation_config(self) -> dict[str, Any]:
@@ -102,12 +98,22 @@ class FolderText:
 
 def _read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; one that is not there is empty. Raises CheckpointError."""
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
-        stated = json.loads(path.read_text())
-    except ValueError as error:
+        stated = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(stated, dict):
         raise CheckpointError(f"{path}: expected an object, found {type(stated).__name__}")
     return stated
+
+
+def _read_text(path: Path) -> str:
+    """Read a file. Raises CheckpointError if it is not a regular file of UTF-8."""
+    try:
+        return read_regular(path).decode()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not UTF-8: {error}") from None

@@ -8,6 +8,7 @@ Offsets count from the end of the header; the tensors fill the data without gap 
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -21,6 +22,7 @@ from sterna.engine.errors import CheckpointError
 from sterna.engine.kernels import Codes
 from sterna.engine.model.sources.json_object import one_line, parse_object, shown
 from sterna.engine.model.sources.mapped_file import map_file, view_at
+from sterna.engine.model.sources.regular_file import open_regular
 
 _MAX_HEADER_BYTES: Final = 100_000_000  # as the safetensors library has it
 _NUM_SAMPLES: Final = 256
@@ -86,7 +88,7 @@ class SafetensorsFile:
         """
         step = max(_SAMPLE_BYTES, self.num_bytes // _NUM_SAMPLES)
         digest = hashlib.sha256()
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             for position in range(0, self.num_bytes, step):
                 file.seek(position)
                 digest.update(file.read(_SAMPLE_BYTES))
@@ -100,8 +102,8 @@ class SafetensorsFile:
 def _read_header(path: Path) -> tuple[bytes, int, int]:
     """Return the header's bytes, where the data begins, and the size of the file."""
     try:
-        num_bytes = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            num_bytes = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             header_fits = num_bytes >= 8 and length <= min(_MAX_HEADER_BYTES, num_bytes - 8)
             header = file.read(length) if header_fits else b""
