@@ -58,7 +58,7 @@ def create_app(settings: Settings, model: ServedModel) -> FastAPI:
 
 
 def _paths(routers: Sequence[APIRouter]) -> list[str]:
-    """What a client may ask for, without variable parts and the page: for hints."""
+    """Return the paths of the API without variable parts, for hints."""
     paths = (getattr(route, "path", "") for router in routers for route in router.routes)
     return [path for path in paths if len(path) > 1 and "{" not in path]
 

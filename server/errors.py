@@ -138,7 +138,7 @@ class UnavailableError(ApiError):
 
 
 def shown(text: str) -> str:
-    """Return a client's text as a message quotes it: on one line, and cut."""
+    """Return a client's text, quoted on one line and cut."""
     return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
 
 

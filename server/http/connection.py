@@ -1,8 +1,7 @@
-"""One client's connection: uvicorn's, with bounds on what arrives before the app can judge it.
+"""One client's connection: uvicorn's, with limits on what arrives before the app sees a request.
 
-A head may have ``MAX_HEADER_BYTES`` and ``receive_seconds``. What frames a body (sizes and
-extensions of chunks, trailers) is bounded too: a byte may be sent as a chunk of its own, but not
-a million of them. What isn't HTTP gets a 400 of the documented form, and nothing after it is read.
+Heads have limits of size and time, bodies of framing (``framing.py``). Anything that is not valid
+HTTP gets a 400 with the documented body, and nothing after it is read.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ from uvicorn.server import ServerState
 from sterna.server.dialects.openai import OPENAI
 from sterna.server.errors import ApiError, InvalidRequestError, ReceiveTimeoutError
 from sterna.server.http import crowd
-from sterna.server.http.limits import MAX_HEADER_BYTES, headers_too_large
+from sterna.server.http.framing import Framing
 from sterna.server.http.request_head import (
     MalformedRequestError,
     check_head,
@@ -26,19 +25,17 @@ from sterna.server.http.request_head import (
     without_upgrade,
 )
 
-PIECE_BYTES = 16 << 10  # parsed between two looks at what the bounds say
-MAX_FRAMING_BYTES = 64 << 10  # of a body, and one more for each FRAMED_BYTES of it
-FRAMED_BYTES = 16
-MAX_PIPELINED = 64  # requests that wait for the answers to those before them
-LINGER_SECONDS = 5.0  # in which a client that is still sending can read why nobody listens
+PIECE_BYTES = 16 << 10  # parsed between two checks of the limits
+MAX_PIPELINED = 64  # requests of one client that wait for earlier responses
+LINGER_SECONDS = 5.0  # in which a client that is still sending can read its response
 
 _log = logging.getLogger(__name__)
 
 
 class Connection(HttpToolsProtocol):
-    """Reads requests from one client, and has uvicorn answer them one after another.
+    """Reads requests from one client; uvicorn runs the app for each and writes the responses.
 
-    waiting_since: loop time at which it was last the client's turn; None while we owe an answer.
+    waiting_since: loop time since when the client is to send something; None while the app works.
     """
 
     def __init__(
@@ -59,13 +56,12 @@ class Connection(HttpToolsProtocol):
         self._in_message = False
         self._is_deaf = False
         self._is_lingering = False
-        self._num_framing_bytes = 0  # of the message so far, its head included
-        self._num_body_bytes = 0
-        self._pieces: list[bytes] = []  # of the body, not yet given to the app
+        self._framing = Framing()
+        self._pieces: list[bytes] = []  # of the body, not yet passed to the app
         self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Greet a client, unless there are too many who can't be asked to leave instead."""
+        """Accept a client; if there are too many, disconnect an idle one, or else refuse."""
         super().connection_made(transport)
         self._outlet = _Outlet(self)
         if len(self.connections) > self._max_connections and not crowd.shed(self.connections, self):
@@ -73,13 +69,13 @@ class Connection(HttpToolsProtocol):
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Stop reading, and cancel the timer."""
         super().connection_lost(exc)
         self._is_deaf = True
         self._watch_head()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, in pieces; nothing more once the connection is to end."""
+        """Parse what has arrived, in pieces, unless the connection is about to end."""
         self._unset_keepalive_if_required()
         for begin in range(0, len(data), PIECE_BYTES):
             if self._is_deaf:
@@ -88,7 +84,7 @@ class Connection(HttpToolsProtocol):
         self._watch_head()
 
     def shutdown(self) -> None:
-        """Let no client that is still sending hold up the end of the server."""
+        """Close when the server stops, also if the client is still sending."""
         super().shutdown()
         if self._is_lingering:
             self.transport.close()
@@ -100,26 +96,21 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def _feed(self, piece: bytes) -> None:
-        self._num_framing_bytes += len(piece)
+        self._framing.add(len(piece))
         try:
             self.parser.feed_data(piece)
             self._pass_body()
-            self._check_sizes()
+            self._framing.check(in_head=self._in_head)
         except httptools.HttpParserUpgrade as upgrade:
             self._ignore_upgrade(piece[upgrade.args[0] :])
         except (httptools.HttpParserError, MalformedRequestError) as error:
-            reason = error.__context__ or error  # a callback's own error is wrapped
-            self._refuse(InvalidRequestError(f"This is not an HTTP request: {reason}."))
-
-    def _check_sizes(self) -> None:
-        if self._in_head and self._num_framing_bytes > MAX_HEADER_BYTES:
-            self._refuse(headers_too_large())
-        allowed = MAX_HEADER_BYTES + MAX_FRAMING_BYTES + self._num_body_bytes // FRAMED_BYTES
-        if self._num_framing_bytes - self._num_body_bytes > allowed:
-            raise MalformedRequestError("too many small chunks, or too much between them")
+            reason = error.__context__ or error  # the parser wraps errors of callbacks
+            self._refuse(InvalidRequestError(f"This is not a valid HTTP request: {reason}."))
+        except InvalidRequestError as error:
+            self._refuse(error)
 
     def _ignore_upgrade(self, rest: bytes) -> None:
-        """Read the request again without it: the parser takes what follows for another protocol."""
+        """Parse the request again without the upgrade, after which the parser reads no body."""
         head = without_upgrade(self.parser.get_method(), self.url, self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self._feed(head + rest)
@@ -127,18 +118,18 @@ class Connection(HttpToolsProtocol):
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        """Begin to count."""
+        """Start counting."""
         super().on_message_begin()
         self._in_head = self._in_message = True
-        self._num_framing_bytes = self._num_body_bytes = 0
+        self._framing = Framing()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a trailer, which comes after the body, is none."""
+        """Add a header; trailers, which follow the body, are dropped."""
         if self._in_head:
             super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
-        """Check the head as a whole, and have it answered."""
+        """Check the head, and start the app."""
         check_head(self.parser.get_method(), self.parser.get_http_version(), self.headers)
         if self.parser.should_upgrade():
             return
@@ -150,12 +141,12 @@ class Connection(HttpToolsProtocol):
         self.cycle.transport = self._outlet
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece: to pass each on would copy those before it."""
+        """Collect a piece; passing on each would copy those before it every time."""
         self._pieces.append(body)
-        self._num_body_bytes += len(body)
+        self._framing.add_body(len(body))
 
     def on_message_complete(self) -> None:
-        """Now it is our turn."""
+        """Pass on the end of the body."""
         if self.parser.should_upgrade():
             return
         self._pass_body()
@@ -170,7 +161,7 @@ class Connection(HttpToolsProtocol):
             self._pieces.clear()
 
     def on_response_complete(self) -> None:
-        """The client's turn again, unless it has asked for more already."""
+        """Wait for the client, unless it has sent further requests."""
         super().on_response_complete()
         if not self.pipeline:
             self.waiting_since = self.loop.time()
@@ -178,7 +169,7 @@ class Connection(HttpToolsProtocol):
     # How it ends
 
     def end(self) -> None:
-        """Close, but if the client is still sending, let it read first what it was answered."""
+        """Close; while the client is still sending, give it time to read its response first."""
         if not self._in_message:
             self.transport.close()
         elif not self._is_lingering:
@@ -190,7 +181,7 @@ class Connection(HttpToolsProtocol):
             self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer in place of the app, and end; or, if it is answering, end once it has."""
+        """Respond in place of the app and end; if the app is responding, end after that."""
         self._is_deaf = self._in_message = True
         cycle = self.cycle
         is_busy = cycle is not None and not cycle.response_complete
@@ -199,7 +190,7 @@ class Connection(HttpToolsProtocol):
         elif is_busy and (cycle.response_started or not cycle.more_body):
             cycle.keep_alive = False
         else:
-            if is_busy:  # the app awaits the rest of a body that nobody can read
+            if is_busy:  # the app waits for the rest of a malformed body
                 cycle.disconnected = True
                 cycle.message_event.set()
             _log.info("refused: %s", error.message, extra={"fields": {"status": error.status}})
@@ -207,7 +198,7 @@ class Connection(HttpToolsProtocol):
             self.end()
 
     def _watch_head(self) -> None:
-        """Have a timer run while a head is awaited that has begun, or that is the first."""
+        """Keep a timer running while a first head, or the rest of a later one, is awaited."""
         is_awaited = self._in_head and (self._in_message or self.cycle is None)
         if not is_awaited or self._is_deaf:
             if self._late:
@@ -222,7 +213,7 @@ class Connection(HttpToolsProtocol):
 
 
 class _Outlet(asyncio.Transport):
-    """What a response is written to. To close it leaves the client time to read."""
+    """What responses are written to; closing it gives the client time to read."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -236,7 +227,7 @@ class _Outlet(asyncio.Transport):
 
 
 def _response(error: ApiError) -> bytes:
-    """An error of the documented form, as it goes over the wire."""
+    """Return a response with the documented error body, as bytes."""
     body = OPENAI.error_body(error, None)
     headers = Headers(
         error.headers

@@ -1,6 +1,6 @@
-"""How many clients may be connected, and what happens when there are more.
+"""Limit on connections, which take a file descriptor each.
 
-Each takes a file descriptor. Where these run out, nobody could connect, not even a health check.
+Without it, descriptors would run out, and nobody could connect, not even for a health check.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from typing import Any
 
 from sterna.server.errors import UnavailableError
 
-RESERVED_FILES = 64  # descriptors for everything but clients: the model, libraries, the log
+RESERVED_FILES = 64  # descriptors for everything but clients
 LEAST_CONNECTIONS = 16
-MAX_CONNECTIONS = 65_536  # where descriptors have no limit
-QUIET_SECONDS = 60.0  # between two log lines about the same trouble
+MAX_CONNECTIONS = 65_536  # where descriptors are unlimited
+QUIET_SECONDS = 60.0  # between two log lines about failures to accept
 
 _log = logging.getLogger(__name__)
 
 
 def max_connections() -> int:
-    """How many fit the process's limit of descriptors."""
+    """Return how many connections fit the process's limit of descriptors."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -29,7 +29,7 @@ def max_connections() -> int:
 
 
 def shed(connections: Collection[Any], newest: object) -> bool:
-    """Drop the client that has kept us waiting longest; False if we owe each an answer."""
+    """Disconnect the client that has been idle longest; False if none is idle."""
     others = (c for c in connections if c is not newest and c.waiting_since is not None)
     longest = min(others, key=lambda c: c.waiting_since, default=None)
     if longest is not None:
@@ -38,22 +38,22 @@ def shed(connections: Collection[Any], newest: object) -> bool:
 
 
 def full_error() -> UnavailableError:
-    """What the newest client is told."""
+    """Return the error for a client that finds no room."""
     message = "There are too many connections. Try again later."
     return UnavailableError(message, code="too_many_connections", headers={"retry-after": "1"})
 
 
 class AcceptFailures:
-    """An event loop's exception handler that tells once a minute that descriptors have run out.
+    """Exception handler of an event loop that logs once a minute that descriptors have run out.
 
-    The loop would write a traceback for each client that it could not accept.
+    The default handler logs a traceback for each client that could not be accepted.
     """
 
     def __init__(self) -> None:
         self._quiet_until = 0.0
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Handle an exception that nobody has caught."""
+        """Handle an uncaught exception."""
         error = context.get("exception")
         if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
             loop.default_exception_handler(context)

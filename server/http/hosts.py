@@ -1,7 +1,7 @@
-"""Which names this server goes by, so that no web page gets at it under a name of its own.
+"""Host names that the server answers to: the defence against DNS rebinding.
 
-A page may have its own host's name lead to 127.0.0.1 once it is loaded (DNS rebinding). To the
-browser, the server is then of the page's origin, and CORS is no defence; but the Host header tells.
+A web page can let its own host name resolve to 127.0.0.1 after it has loaded. The browser then
+treats this server as the page's origin, and CORS does not apply; but the Host header shows it.
 """
 
 import re
@@ -21,7 +21,7 @@ _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
-    """Names from the settings, and those of loopback if that is all where we listen; or ANY."""
+    """Return the names of the settings, with loopback on a loopback address; or ANY."""
     given = frozenset(name.lower() for name in settings.allowed_hosts)
     if not is_loopback(settings.host):
         return given or frozenset({ANY})
@@ -29,14 +29,14 @@ def allowed_hosts(settings: Settings) -> frozenset[str]:
 
 
 class AllowedHosts:
-    """Answers 403 to a request under any other name."""
+    """Answers 403 to a request with any other name."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         self._app = app
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. One of HTTP/1.0 may have no Host: no browser sends that."""
+        """Serve one request. HTTP/1.0 allows one without a Host, which no browser sends."""
         host = Headers(scope=scope).get("host") if scope["type"] == "http" else None
         if host is None or self._is_ours(host):
             await self._app(scope, receive, send)
@@ -50,7 +50,7 @@ class AllowedHosts:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a name leads to this machine wherever it is looked up."""
+    """Tell whether a name always means this machine."""
     try:
         return ip_address(name.strip("[]")).is_loopback
     except ValueError:

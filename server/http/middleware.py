@@ -65,7 +65,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 def has_body(scope: Scope) -> bool:
-    """Whether the head says that something follows."""
+    """Tell whether the head announces a body."""
     headers = Headers(scope=scope)
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
@@ -96,7 +96,7 @@ class _Exchange:
         return getattr(self._scope.get("route"), "path", "unknown")
 
     async def receive(self) -> Message:
-        """Pass on what the client sends."""
+        """Receive a message; note whether more of the body follows."""
         message = await self._receive()
         self._has_unread = message.get("more_body", False)
         return message

@@ -1,4 +1,4 @@
-"""Errors that the framework answers as plain text, of a Range or of CORS: told as ours are."""
+"""Gives the framework's plain-text errors, of ranges and CORS, the documented body."""
 
 from http import HTTPStatus
 
@@ -8,11 +8,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from sterna.server.error_answers import render
 from sterna.server.errors import ApiError, InvalidRequestError
 
-OURS = ("content-type", "content-length")  # headers that are of the new body
+OURS = ("content-type", "content-length")  # headers that describe the body
 
 
 class DocumentedErrors:
-    """Gives every error the body that the documents promise."""
+    """Replaces the body of every error that is plain text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""What a request's head must be beyond what the parser asks, and what its target means.
+"""Checks of a request's head beyond the parser's, and the meaning of its target.
 
-The parser, llhttp, is strict: it refuses a bare LF, folded lines, repeated or mixed lengths. What
-it leaves to us is below, so that no proxy before the server can read a request in another way.
+The parser, llhttp, refuses a bare LF, folded lines, and repeated or mixed lengths. With the checks
+below, no proxy in front of the server can read a request differently.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ Header = tuple[bytes, bytes]
 
 
 class MalformedRequestError(Exception):
-    """What was received is no HTTP request; the message says why."""
+    """The received bytes are not a valid HTTP request; the message says why."""
 
 
 def check_head(method: bytes, version: str, headers: Sequence[Header]) -> None:
-    """Raise MalformedRequestError for a head that different readers may read differently."""
+    """Raise MalformedRequestError for a head that others may read differently."""
     if method == b"CONNECT":
-        raise MalformedRequestError("this is no proxy")
+        raise MalformedRequestError("CONNECT is for proxies")
     if version not in ("1.0", "1.1"):
-        raise MalformedRequestError(f"HTTP/{version} is not spoken here")
+        raise MalformedRequestError(f"HTTP/{version} is not supported")
     hosts, codings = (_values(headers, name) for name in (b"host", b"transfer-encoding"))
     if len(hosts) > 1:
         raise MalformedRequestError("more than one Host header")
@@ -31,7 +31,7 @@ def check_head(method: bytes, version: str, headers: Sequence[Header]) -> None:
 
 
 def origin_form(target: bytes, headers: list[Header]) -> bytes:
-    """The target as a path with its query; an absolute target's host becomes the Host header."""
+    """Return path and query of the target; the host of an absolute one replaces the Host header."""
     if target.startswith(b"/") or target == b"*":
         return target
     url = httptools.parse_url(target)
@@ -42,7 +42,7 @@ def origin_form(target: bytes, headers: list[Header]) -> bytes:
 
 
 def without_upgrade(method: bytes, target: bytes, headers: Sequence[Header]) -> bytes:
-    """The same head again, but for the wish to change protocols, which a server may ignore."""
+    """Return the head without its request to change protocols, which a server may ignore."""
     kept = (b"%s: %s\r\n" % header for header in headers if header[0] != b"upgrade")
     return b"%s %s HTTP/1.1\r\n%s\r\n" % (method, target, b"".join(kept))
 

@@ -1,4 +1,4 @@
-"""What a request is about: which path its URL means, and HEAD as a GET without the body."""
+"""The target of a request: the path that its URL means, and HEAD as GET without a body."""
 
 import re
 
@@ -11,9 +11,9 @@ PREFIX_HEADER = "x-forwarded-prefix"
 
 
 class MeantPath:
-    """Finds the path as the routes have it: without the prefix under which a proxy serves us.
+    """Changes the path to that of the routes: without a proxy's prefix and needless slashes.
 
-    A proxy may take the prefix off itself, or not. Double slashes and one at the end mean nothing.
+    The proxy may have removed the prefix already.
     """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
@@ -31,7 +31,7 @@ class MeantPath:
 
 
 def meant_path(path: str, prefix: str) -> str:
-    """The path without the prefix and without needless slashes. prefix: as in the settings."""
+    """Return the path without the prefix, double slashes and a final one."""
     path = re.sub("//+", "/", f"{path}/")
     if path.startswith(f"{prefix}/"):
         path = path.removeprefix(prefix)
@@ -39,13 +39,13 @@ def meant_path(path: str, prefix: str) -> str:
 
 
 def forwarded_prefix(scope: Scope) -> str:
-    """What a proxy says that it has taken off, if it is a path: pages show it, so no other is."""
+    """Return the prefix that a proxy names; empty unless it is a path, as the page contains it."""
     prefix = Headers(scope=scope).get(PREFIX_HEADER, "").rstrip("/")
     return prefix if re.fullmatch(PREFIX, prefix) else ""
 
 
 class HeadAsGet:
-    """Asks the routes for GET where a client sends HEAD; the server leaves the body out."""
+    """Passes HEAD to the routes as GET; the server leaves out the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

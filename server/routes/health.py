@@ -32,7 +32,7 @@ async def ready(services: ServicesDep) -> dict[str, str]:
 
 @router.get("/version")
 async def get_version() -> dict[str, str]:
-    """Which version of Sterna this is."""
+    """Return the version of Sterna."""
     return {"version": version("sterna")}
 
 

@@ -34,7 +34,7 @@ LINK = re.compile(r'((?:src|href)=")/')
 
 @router.get("/")
 async def page(request: Request) -> HTMLResponse:
-    """The page, whose links begin with the prefix under which a proxy serves it."""
+    """Return the page, with a proxy's prefix in its links."""
     prefix = request.scope.get("root_path", "")
     headers = HEADERS | {"vary": PREFIX_HEADER}
     return HTMLResponse(LINK.sub(rf"\1{prefix}/", INDEX), headers=headers)

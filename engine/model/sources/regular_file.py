@@ -1,20 +1,23 @@
-"""Opening files that others wrote: a pipe, a device or an endless file is an error, not a hang."""
+"""Reading files from others: pipes, devices and endless files are errors rather than hangs."""
 
 import os
 import stat
-from errno import EFBIG, EINVAL
+from errno import EFBIG, EINVAL, EISDIR
 from pathlib import Path
 from typing import BinaryIO, Final
 
-MAX_BYTES: Final = 128 << 20  # of a file that is read whole; the largest tokenizers have 40 MB
+MAX_BYTES: Final = 128 << 20  # of a file that is read whole; large tokenizers have 40 MB
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading. Raises OSError, also for any other kind of file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # never waits
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise OSError(EISDIR, os.strerror(EISDIR), str(path))
     raise OSError(EINVAL, "not a regular file", str(path))
 
 
