@@ -1,30 +1,24 @@
 # The image of `docker run -p 8000:8000 sterna`. Build it with `make image`; docs/operations.md says how to run it.
 #
-# PyPI's torch for Linux may carry CUDA, several GB that nothing here uses. Name a source of CPU builds with TORCH_INDEX
-# (an index: https://download.pytorch.org/whl/cpu is PyTorch's own) or PIP_FIND_LINKS (a page or folder).
+# PIP_INDEX_URL, PIP_EXTRA_INDEX_URL and PIP_FIND_LINKS say where its packages come from, if not from PyPI.
 #
 # For another processor: `--platform linux/arm64`, or PYTHON_IMAGE=arm64v8/python:3.11-slim-bookworm on such a machine.
 # There the portable kernels run (`scalar`), many times slower than AVX2, unless csrc/ has some for that processor.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
-ARG TORCH_INDEX
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 ARG PIP_FIND_LINKS
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/src/constraints.txt
 WORKDIR /src
 
-# What changes least comes first, so that it stays cached: torch, what Sterna imports, what compiles it. Clang from PyPI
+# What changes least comes first, so that it stays cached: what Sterna imports, then what compiles it. Clang from PyPI
 # compiles the kernels, so no system package is needed. This stage is thrown away; /opt/sterna alone goes on.
-COPY constraints.txt ./
-RUN python -m venv /opt/sterna \
- && /opt/sterna/bin/pip install --quiet ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch \
- && cd /opt/sterna/lib/python3*/site-packages/torch && rm -rf include share test \
- && find bin -type f ! -name torch_shm_manager -delete # all of that is for building and testing torch
-COPY pyproject.toml ./
+COPY constraints.txt pyproject.toml ./
 RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-    > requirements.txt && /opt/sterna/bin/pip install --quiet --requirement requirements.txt
+    > requirements.txt \
+ && python -m venv /opt/sterna && /opt/sterna/bin/pip install --quiet --requirement requirements.txt
 COPY scripts scripts
 RUN python -m venv /opt/build && /opt/build/bin/pip install --quiet 'pip>=25.1' \
  && /opt/build/bin/pip install --quiet --group build --group compiler \
@@ -34,11 +28,12 @@ RUN python -m venv /opt/build && /opt/build/bin/pip install --quiet 'pip>=25.1' 
 COPY LICENSE README.md ./
 COPY engine engine
 COPY server server
+COPY sterna sterna
 RUN scripts/with_compiler.sh /opt/build/bin/python \
     /opt/build/bin/pip wheel --quiet --no-build-isolation --no-deps --wheel-dir /dist . \
  && /opt/sterna/bin/pip install --quiet --no-deps /dist/*.whl \
  && /opt/sterna/bin/pip check \
- && /opt/sterna/bin/pip uninstall --quiet --yes pip
+ && /opt/sterna/bin/pip uninstall --quiet --yes pip setuptools # which came with the virtual environment
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="sterna" \

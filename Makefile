@@ -6,8 +6,8 @@
 #   make serve MODEL=microsoft/bitnet-b1.58-2B-4T ARGS="--port 9000"
 #   make test ARGS="tests/engine -k scheduler"
 #
-# TORCH_INDEX: a package index with CPU builds of torch, such as https://download.pytorch.org/whl/cpu. PyPI's build for
-# Linux on x86 includes several GB of CUDA, which Sterna does not use.
+# TORCH_INDEX: a package index with CPU builds of torch, for tests and training, such as
+# https://download.pytorch.org/whl/cpu. PyPI's build for Linux on x86 includes several GB of CUDA, which Sterna does not use.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -24,46 +24,54 @@ CPP_FILES := $(shell find engine/kernels/csrc -name "*.cpp" -o -name "*.h")
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray soak check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray test-sanitizers test-wheel soak check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.native $(VENV)/.dev ## Set up everything, for an editor or a debugger
+setup: $(VENV)/.dev $(VENV)/.native ## Set up everything, for an editor or a debugger
 
 serve: $(VENV)/.native ## Serve MODEL (folder or Hugging Face id; default: built-in) on port 8000
 	$(BIN)/sterna serve $(MODEL) $(ARGS)
 
-test: $(VENV)/.native $(VENV)/.dev ## Run the tests
+test: $(VENV)/.dev $(VENV)/.native ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(VENV)/.native $(VENV)/.dev ## Run the tests that take minutes
+test-slow: $(VENV)/.dev $(VENV)/.native ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not network" $(ARGS)
 
-test-dashboards: $(VENV)/.native $(VENV)/.dev ## Test dashboards and alerts with Prometheus (must be installed)
+test-dashboards: $(VENV)/.dev $(VENV)/.native ## Test dashboards and alerts with Prometheus (must be installed)
 	@command -v prometheus >/dev/null || \
 	  { echo "make test-dashboards needs Prometheus: apt-get install --no-install-recommends prometheus" >&2; exit 1; }
 	$(BIN)/python -m pytest -m dashboards tests/dashboards $(ARGS)
 
-test-deploy: $(VENV)/.native $(VENV)/.deploy ## Lint, render and validate the files in deploy/
+test-deploy: $(VENV)/.deploy $(VENV)/.native ## Lint, render and validate the files in deploy/
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
-test-eval: $(VENV)/.native $(VENV)/.eval ## Compare lm-eval's scores through the server and transformers
+test-eval: $(VENV)/.eval $(VENV)/.native ## Compare lm-eval's scores through the server and transformers
 	$(BIN)/python -m pytest -m eval tests/lm_eval $(ARGS)
 
-test-image: $(VENV)/.native $(VENV)/.dev ## Build the container image without a daemon and test it (Debian, root; minutes)
+test-image: $(VENV)/.dev $(VENV)/.native ## Build the container image without a daemon and test it (Debian, root; minutes)
 	$(BIN)/python -m pytest -m image tests/deploy $(ARGS)
 
-test-ray: $(VENV)/.native $(VENV)/.ray ## Test a local Ray cluster of two replicas (installs Ray, 500 MB)
+test-ray: $(VENV)/.ray $(VENV)/.native ## Test a local Ray cluster of two replicas (installs Ray, 500 MB)
 	@unshare --map-root-user --net ip link set lo up || \
 	  { echo "make test-ray needs iproute2, and a kernel that lets us make a network namespace" >&2; exit 1; }
 	unshare --map-root-user --net sh -c 'ip link set lo up && exec "$$@"' - \
 	  $(BIN)/python -m pytest -m ray tests/deploy $(ARGS)
 
-soak: $(VENV)/.native $(VENV)/.dev ## Put mixed load and faults on a server for MINUTES (default: 15), and check every answer
+# Reports go to standard error while a test runs, so pytest must not capture it.
+test-sanitizers: $(VENV)/.dev $(VENV)/.native ## Test the kernels for memory errors, undefined behaviour and data races (GCC)
+	scripts/with_sanitizers.sh address,undefined libasan.so $(BIN)/python -m pytest --capture=no tests/engine/kernels $(ARGS)
+	scripts/with_sanitizers.sh thread libtsan.so $(BIN)/python -m pytest --capture=no tests/engine/kernels $(ARGS)
+
+test-wheel: $(VENV)/.dev $(VENV)/.native ## Build the wheel, install it elsewhere, and serve (installs from the index)
+	$(BIN)/python -m pytest -m wheel tests/test_wheel.py $(ARGS)
+
+soak: $(VENV)/.dev $(VENV)/.native ## Put mixed load and faults on a server for MINUTES (default: 15), and check every answer
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)
 
-check: $(VENV)/.native $(VENV)/.dev ## Check style, types and import rules
+check: $(VENV)/.dev $(VENV)/.native ## Check style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -79,16 +87,16 @@ bench: $(VENV)/.native ## Measure kernels and the model, compared with the machi
 	$(BIN)/sterna bench kernels $(ARGS)
 	$(BIN)/sterna bench model $(ARGS)
 
-wheel: $(VENV)/.build ## Build the wheel into dist/
-	scripts/with_compiler.sh $(BIN)/python $(BIN)/python -m pip wheel --no-build-isolation --no-deps -w dist .
+wheel: $(VENV)/.pip ## Build the wheel into dist/
+	scripts/with_compiler.sh $(BIN)/python $(BIN)/python -m pip wheel --build-constraint constraints.txt --no-deps -w dist .
 
-train: $(VENV)/.native ## Train the built-in model again into server/builtin_model (about two hours; resumes)
+train: $(VENV)/.dev $(VENV)/.native ## Train the built-in model again into server/builtin_model (about two hours; resumes)
 	$(BIN)/python -m training.train --run training/runs/ternary $(ARGS)
 	$(BIN)/python -m training.export --run training/runs/ternary --to server/builtin_model
 
 image: ## Build the container image, with docker, podman or buildah
 	@for tool in docker podman buildah; do \
-	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) --build-arg TORCH_INDEX=$(TORCH_INDEX) $(ARGS) .; }; \
+	  $$tool info >/dev/null 2>&1 && { set -x; exec $$tool build --tag $(IMAGE) $(ARGS) .; }; \
 	done; echo "make image needs docker, podman or buildah" >&2; exit 1
 
 clean: ## Remove build results, keep .venv
@@ -97,29 +105,29 @@ clean: ## Remove build results, keep .venv
 distclean: clean ## Remove .venv too
 	rm -rf $(VENV)
 
-# Set-up, step by step.
+# Set-up, step by step; one pip at a time.
+
+.NOTPARALLEL:
 
 $(VENV)/.pip:
 	@$(PYTHON) scripts/check_python.py
 	@echo "Making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1' # which knows dependency groups
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.3' # which knows --build-constraint
 	@touch $@
 
-$(VENV)/.build: $(VENV)/.pip pyproject.toml constraints.txt
-	@echo "Installing what builds the kernels"
-	@$(PIP_INSTALL) --group build
-	@$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch)
-	@touch $@
-
-$(VENV)/.native: $(VENV)/.build $(CPP_FILES) engine/kernels/CMakeLists.txt
-	@echo "Installing what Sterna needs and compiling its kernels: minutes, the first time"
-	@scripts/with_compiler.sh $(BIN)/python $(PIP_INSTALL) --no-build-isolation --editable .
-	@touch $@
-
-$(VENV)/.dev: $(VENV)/.build
+$(VENV)/.dev: $(VENV)/.pip pyproject.toml constraints.txt
 	@echo "Installing the tools of the tests and checks"
-	@$(PIP_INSTALL) --group lint --group test
+	@$(if $(TORCH_INDEX),$(PIP_INSTALL) --index-url $(TORCH_INDEX) torch)
+	@$(PIP_INSTALL) --group dev
+	@touch $@
+
+# To serve takes no build tools (90 MB): pip drops them after the build. Beside the tools of the tests they stay, and only
+# what has changed is compiled again.
+$(VENV)/.native: $(VENV)/.pip pyproject.toml constraints.txt $(CPP_FILES) engine/kernels/CMakeLists.txt
+	@echo "Installing what Sterna needs and compiling its kernels: about a minute, the first time"
+	@isolation=$$(test -e $(VENV)/.dev && echo --no-build-isolation || echo --build-constraint constraints.txt); \
+	  scripts/with_compiler.sh $(BIN)/python $(PIP_INSTALL) $$isolation --editable .
 	@touch $@
 
 $(VENV)/.deploy: $(VENV)/.dev

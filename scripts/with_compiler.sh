@@ -4,7 +4,8 @@
 #   scripts/with_compiler.sh PYTHON COMMAND...
 #
 # PYTHON belongs to the virtual environment that takes the package ziglang if it is needed.
-# A CXX that is already set is left as it is; CXX=zig asks for clang from PyPI. No other file knows about compilers.
+# A CXX that is already set is left as it is; CXX=zig asks for clang from PyPI. No other file knows about compilers,
+# except with_sanitizers.sh, which needs GCC.
 set -eu
 python=$1
 shift

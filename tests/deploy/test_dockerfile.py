@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text()
 LINES = re.sub(r"^#.*\n", "", TEXT, flags=re.MULTILINE).replace("\\\n", " ")
 INSTRUCTIONS = [line for line in LINES.splitlines() if line.strip()]
-CODE = {"engine", "server"}  # what nearly every commit changes
+CODE = {"engine", "server", "sterna"}  # what nearly every commit changes
 FINAL = max(i for i, line in enumerate(INSTRUCTIONS) if line.startswith("FROM"))
 
 

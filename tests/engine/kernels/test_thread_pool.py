@@ -16,7 +16,8 @@ PARTS = re.findall(r"^  PART\((\w+)\);", SOURCE.read_text(), re.MULTILINE)
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The compiled C++ test."""
     csrc, binary = ROOT / "engine/kernels/csrc", tmp_path_factory.mktemp("pool") / "test"
-    compiler = ["scripts/with_compiler.sh", sys.executable, "sh", "-c", '"$CXX" "$@"', "-"]
+    compiler = ["scripts/with_compiler.sh", sys.executable]
+    compiler += ["sh", "-c", '"$CXX" $CXXFLAGS "$@"', "-"]
     flags = ["-std=c++17", "-O2", "-pthread", "-Wall", "-Wextra", "-Werror", f"-I{csrc}"]
     sources = [str(SOURCE), str(csrc / "thread_pool.cpp")]
     subprocess.run([*compiler, *flags, *sources, "-o", str(binary)], check=True, cwd=ROOT)

@@ -6,7 +6,7 @@ from sterna.server.commands.signals import ended_by_sigterm
 
 LOADING = """
 import signal
-from server.commands.signals import ended_by_sigterm
+from sterna.server.commands.signals import ended_by_sigterm
 with ended_by_sigterm():
     signal.raise_signal(signal.SIGTERM)
 """
