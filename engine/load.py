@@ -70,6 +70,7 @@ def load_engine(
     if num_blocks * block.num_bytes > free_bytes:  # can only have been asked for
         _warn_of_size(num_blocks * block.num_bytes, free_bytes)
 
+    max_context_tokens = min(max_context_tokens, num_blocks * CACHE_TOKENS)  # sizes the tables
     program = _build_program(config, num_threads, weights, max_context_tokens, num_blocks)
     cache = KVCache(num_blocks, CACHE_TOKENS)
     scheduler = Scheduler(
@@ -87,7 +88,7 @@ def load_engine(
     )
     model = ModelInfo(
         vocab_size=weights.config.vocab_size,
-        max_context_tokens=min(max_context_tokens, num_blocks * CACHE_TOKENS),
+        max_context_tokens=max_context_tokens,
         eos_token_ids=weights.config.eos_token_ids,
         num_parameters=weights.tensors.num_parameters,
     )

@@ -14,6 +14,7 @@ import pytest
 from sterna.server.__main__ import main
 from sterna.server.checkpoint import BUILTIN_FOLDER
 from tests.server.scripted import LIMIT_SECONDS
+from tests.server.serving import real_app
 
 DEEP = 100_000
 FILES = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
@@ -118,6 +119,12 @@ def test_a_context_longer_than_the_model_s_is_told_before_anything_listens(
     monkeypatch.delattr("sterna.server.commands.serve.answered_while_loading")
     error = start(folder, capsys, "--max-context-tokens", "1000000")
     assert "--max-context-tokens must be at most the model's" in error
+
+
+def test_a_huge_context_takes_memory_for_what_the_cache_holds_only(folder: Path) -> None:
+    set_field("max_position_embeddings", 2**31 - 1)(folder)
+    app = real_app(model=str(folder), kv_cache_tokens=4096, cache_dir=folder.parent / "cache")
+    assert app.state.services.model.engine.model.max_context_tokens == 4096
 
 
 def test_all_that_is_wrong_is_told_at_once(
