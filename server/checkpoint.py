@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from sterna.engine import CheckpointError, read_model_config
+from sterna.engine import CheckpointError, context_tokens, read_model_config
 from sterna.server.settings import Settings
 from sterna.server.text.checkpoint_text import TOKENIZER_FILE, FolderText
 
@@ -16,10 +16,12 @@ CONFIG = "config.json"
 def check(settings: Settings) -> None:
     """Raise CheckpointError if the model cannot be found or is not supported.
 
+    Raises SettingError if a longer context is asked for than it has.
+
     Reads config.json, and looks for a tokenizer; of a hub id, downloads these two and no more.
     """
     folder, _ = _locate(settings.model, CONFIG)
-    read_model_config(folder)
+    context_tokens(settings.max_context_tokens, read_model_config(folder).max_context_tokens)
     folder, _ = _locate(settings.model, TOKENIZER_FILE)
     if folder.is_dir():
         FolderText(folder).check()
@@ -39,7 +41,7 @@ def _locate(model: str | None, file: str | None = None) -> tuple[Path, str]:
     """Find folder and name. Of a hub id, downloads all that is needed, or one file."""
     if not model:
         return _builtin(), BUILTIN_NAME
-    folder = Path(model).expanduser()
+    folder = _expanded(model)
     if folder.is_dir():
         return folder, folder.resolve().name
     if folder.is_file():
@@ -49,6 +51,13 @@ def _locate(model: str | None, file: str | None = None) -> tuple[Path, str]:
     from sterna.server import hub  # noqa: PLC0415 (its library takes long to load)
 
     return hub.download(model, file), model
+
+
+def _expanded(model: str) -> Path:
+    try:
+        return Path(model).expanduser()
+    except RuntimeError as error:  # there is no such user, or no home
+        raise CheckpointError(f"{model}: {error}") from None
 
 
 def _builtin() -> Path:

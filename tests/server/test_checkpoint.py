@@ -20,6 +20,11 @@ from sterna.server.settings import Settings
 RESPONSE: Any = httpx.Response(404, request=httpx.Request("GET", "http://hub/api"))
 
 
+@pytest.fixture(autouse=True)
+def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "is_reachable", lambda: True)
+
+
 def settings(model: str | None, name: str | None = None) -> Settings:
     return Settings.load({"model": model, "served_model_name": name}, environment={})
 
@@ -89,7 +94,7 @@ def test_of_a_hub_id_two_small_files_are_checked(
 ) -> None:
     asked: list[tuple[str, str]] = []
 
-    def download(model: str, name: str) -> str:
+    def download(model: str, name: str, **_: object) -> str:
         asked.append((model, name))
         return str(tmp_path / name)
 
