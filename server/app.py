@@ -16,6 +16,7 @@ from sterna.server.http.dependencies import Services
 from sterna.server.http.limits import RequestLimits
 from sterna.server.http.middleware import RequestLog
 from sterna.server.http.openapi import DocumentedApp
+from sterna.server.http.responder import UNENFORCED_HEADER
 from sterna.server.metrics import Metrics
 from sterna.server.metrics.health import HealthCollector
 from sterna.server.routes import (
@@ -64,7 +65,7 @@ def _add_middleware(app: FastAPI, services: Services, keys: Sequence[str]) -> No
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after"],
+            expose_headers=["x-request-id", "retry-after", UNENFORCED_HEADER],
         )
     app.add_middleware(RequestLog, metrics=services.metrics)
 
