@@ -17,6 +17,7 @@ from sterna.server.http.limits import RequestLimits
 from sterna.server.http.middleware import RequestLog
 from sterna.server.http.openapi import DocumentedApp
 from sterna.server.http.plain_errors import DocumentedErrors
+from sterna.server.http.responder import UNENFORCED_HEADER
 from sterna.server.http.target import HeadAsGet, MeantPath
 from sterna.server.metrics import Metrics
 from sterna.server.metrics.health import HealthCollector
@@ -82,7 +83,7 @@ def _add_middleware(app: FastAPI, services: Services, keys: Sequence[str]) -> No
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "retry-after"],
+            expose_headers=["x-request-id", "retry-after", UNENFORCED_HEADER],
         )
     if hosts.ANY not in (names := hosts.allowed_hosts(settings)):
         app.add_middleware(hosts.AllowedHosts, hosts=names)

@@ -100,6 +100,16 @@ async def test_an_unknown_url_s_body_is_not_awaited(base_url: str, services: Ser
     assert services.admission.num_bytes == 0
 
 
+@pytest.mark.parametrize("num_bytes", [1, 2, 3])
+def test_a_string_ends_where_it_ends_though_each_piece_is_small(num_bytes: int) -> None:
+    """A backslash is the last of its piece, and the quote after it the first of the next."""
+    text = rb'{"\\": "\"[", "[\"": ["\\\"[{", "\\\\", {}], "\u005b": "]"}'
+    shape = JsonShape()
+    for start in range(0, len(text), num_bytes):
+        shape.read(text[start : start + num_bytes])
+    assert (shape.depth, shape.num_nodes) == (3, 3)
+
+
 @pytest.mark.parametrize("headers", [[("x", "v")] * (MAX_HEADERS + 1), [("x", "v" * 70_000)]])
 async def test_too_many_headers(client: httpx.AsyncClient, headers: Any) -> None:
     response = await client.get("/v1/models", headers=headers)
