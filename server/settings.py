@@ -84,6 +84,9 @@ class Settings(BaseModel):
         None,
         description="checkpoint folder, GGUF file or Hugging Face id; if unset, the built-in model",
     )
+    revision: str | None = Field(
+        None, description="branch, tag or commit of a Hugging Face id; if unset, the main branch"
+    )
     served_model_name: Names = Field(
         (), description="comma-separated model names for clients; if unset, the model's own"
     )
