@@ -22,7 +22,7 @@ from pydantic import (
     ValidationError,
 )
 
-from sterna.engine import ConfigError, EngineError, SettingError
+from sterna.engine import ConfigError, EngineError, HeadType, KVDtype, SettingError
 
 
 def _default_cache_dir() -> Path | None:
@@ -152,10 +152,8 @@ class Settings(BaseModel):
         ge=1,
         description="tokens that the KV cache holds; if unset, a share of free memory",
     )
-    kv_dtype: Literal["float16", "float32", "int8"] = Field(
-        "float16", description="type of the keys and values in the cache"
-    )
-    head: Literal["int8", "bf16"] = Field(
+    kv_dtype: KVDtype = Field("float16", description="type of the keys and values in the cache")
+    head: HeadType = Field(
         "int8",
         description="type of the output head; int8 reads half the bytes, same greedy tokens",
     )
