@@ -3,7 +3,7 @@
 from sterna.engine.async_engine import AsyncEngine
 from sterna.engine.bench.kernels import bench_kernels
 from sterna.engine.bench.model import bench_model
-from sterna.engine.config import EngineConfig, context_tokens
+from sterna.engine.config import EngineConfig, HeadType, KVDtype, context_tokens
 from sterna.engine.constraints.constraint import Constraint, Matcher
 from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.energy.arithmetic import ArithmeticModel, PartJoules
