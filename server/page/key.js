@@ -10,11 +10,14 @@ function current() {
   return sessionStorage.getItem(NAME) ?? "";
 }
 
-/** Fetches with the key, if there is one; shows or hides the form as the server answers. */
+/**
+ * Fetches a path of the server, wherever a proxy has put it, with the key, if there is one; shows or
+ * hides the form as the server answers.
+ */
 export async function fetchWithKey(path, options = {}) {
   const key = current();
   const headers = { ...options.headers, ...(key && { authorization: `Bearer ${key}` }) };
-  const response = await fetch(path, { ...options, headers });
+  const response = await fetch(new URL(`..${path}`, import.meta.url), { ...options, headers });
   if (response.status === 401) ask(path, key);
   else if (refused.has(path)) {
     refused.clear();

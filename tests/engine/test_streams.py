@@ -42,6 +42,18 @@ def test_outputs_of_a_closed_stream_are_dropped() -> None:
     assert drain(stream) == []
 
 
+def test_late_close_leaves_the_next_stream_of_the_same_id_open() -> None:
+    """Both are empty: they differ in identity alone."""
+    streams = Streams()
+    old = streams.open("a")
+    streams.dispatch([output("a", FinishReason.STOP)])
+    drain(old)
+    new = streams.open("a")
+    assert not streams.close("a", old)
+    streams.dispatch([output("a")])
+    assert drain(new) == [output("a")]
+
+
 def test_id_can_be_open_only_once() -> None:
     streams = Streams()
     streams.open("a")

@@ -11,6 +11,18 @@ from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.errors import ConstraintError, GenerationError
 
 LIMIT_SECONDS = 60.0  # for a test that hangs; none needs a fraction of it
+MAX_POLLS = 1000  # the same
+
+
+class LimitedPool(MaskPool):
+    """Raises where the pool itself would wait for ever: for a job that no thread takes."""
+
+    num_polls = 0
+
+    def _poll(self) -> None:
+        self.num_polls += 1
+        assert self.num_polls < MAX_POLLS, "no thread takes the job"
+        super()._poll()
 
 
 @pytest.fixture
@@ -35,7 +47,7 @@ def test_what_work_raises_is_told() -> None:
     def fail() -> None:
         raise error
 
-    with closing(MaskPool()) as pool:
+    with closing(LimitedPool()) as pool:
         jobs = [pool.submit(fail), pool.submit(lambda: None)]
         assert [pool.wait(job) for job in jobs] == [error, None]
 
@@ -62,7 +74,7 @@ def test_slow_work_is_waited_for(gate: Event) -> None:
 def test_what_hangs_is_given_up_and_holds_up_nobody(gate: Event, num_hanging: int) -> None:
     """Though more hang than there are threads."""
     started = [Event() for _ in range(num_hanging)]
-    with closing(MaskPool(2, 0.05, 20)) as pool:
+    with closing(LimitedPool(2, 0.05, 20)) as pool:
         hanging = [pool.submit(hang_at(gate, event)) for event in started]
         others = [pool.submit(lambda: None) for _ in range(8)]
         assert [pool.wait(job) for job in others] == [None] * 8
@@ -82,7 +94,7 @@ def test_thread_that_comes_back_after_all_ends(gate: Event) -> None:
         threads.append(current_thread())
         gate.wait()
 
-    with closing(MaskPool(1, 0.05, 20)) as pool:
+    with closing(LimitedPool(1, 0.05, 20)) as pool:
         assert isinstance(pool.wait(pool.submit(hang)), ConstraintError)
         assert pool.wait(pool.submit(lambda: threads.append(current_thread()))) is None
         gate.set()
@@ -94,7 +106,7 @@ def test_thread_that_comes_back_after_all_ends(gate: Event) -> None:
 
 def test_close_waits_for_what_runs_but_not_for_what_hangs(gate: Event) -> None:
     started, done = Event(), Event()
-    pool = MaskPool(2, 0.05, 20)
+    pool = LimitedPool(2, 0.05, 20)
     pool.submit(hang_at(gate, started))
     pool.submit(done.set)
     assert started.wait(LIMIT_SECONDS)
@@ -105,7 +117,7 @@ def test_close_waits_for_what_runs_but_not_for_what_hangs(gate: Event) -> None:
 
 def test_close_fails_what_has_not_begun(gate: Event) -> None:
     started = Event()
-    pool = MaskPool(1, 0.05, 20)
+    pool = LimitedPool(1, 0.05, 20)
     pool.submit(hang_at(gate, started))
     assert started.wait(LIMIT_SECONDS)
     waiting = pool.submit(lambda: None)

@@ -165,6 +165,22 @@ def test_leftovers_of_killed_writers_are_removed(file: Path) -> None:
     assert names(file.parent) == ["model", "model.young.tmp"]
 
 
+def test_name_appears_when_every_byte_is_on_disk(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First the content is made to last, then the file gets its name, then that is."""
+    synced: list[tuple[str, bytes | None, bool]] = []
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        content = path.read_bytes() if path.is_file() else None
+        synced.append((path.suffix or path.name, content, file.exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    PackedCache(file, SOURCE, SHAPES).arrays(Filler())
+    assert synced == [(".tmp", file.read_bytes(), False), (file.parent.name, None, True)]
+
+
 def test_unwritable_folder_packs_in_memory(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

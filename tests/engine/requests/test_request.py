@@ -3,6 +3,7 @@ from math import inf, nan
 import pytest
 
 from sterna.engine.errors import RequestError
+from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 
 
@@ -65,3 +66,29 @@ def test_value_out_of_range_is_refused_by_name(name: str, value: object) -> None
 
 def test_nothing_need_be_written_when_the_prompt_is_scored() -> None:
     assert SamplingParams(max_tokens=0, prompt_logprobs=0).max_tokens == 0
+
+
+def test_logits_are_needed_from_the_first_token_without_a_score_then_of_the_last() -> None:
+    """The logits at a position score the token after it."""
+    request = Request("r", [1, 2, 3, 4], SamplingParams(max_tokens=4, prompt_logprobs=0))
+    assert request.prompt_logprobs is not None
+    positions = []
+    for token_id in (2, 3, 4):
+        positions.append(request.next_logits_position)
+        request.prompt_logprobs.append(PromptLogprob(token_id, -0.5))
+    positions.append(request.next_logits_position)
+    request.append(5)
+    positions.append(request.next_logits_position)
+    assert positions == [0, 1, 2, 3, 4]
+
+
+def test_logits_are_needed_of_the_last_token_alone_where_nothing_is_scored() -> None:
+    request = Request("r", [1, 2, 3, 4], SamplingParams(max_tokens=4))
+    assert request.next_logits_position == 3
+    request.append(5)
+    assert request.next_logits_position == 4
+
+
+def test_scores_end_with_the_prompt() -> None:
+    request = Request("r", [1, 2, 3, 4], SamplingParams(max_tokens=4, prompt_logprobs=0))
+    assert [request.num_scored(count) for count in (1, 2, 3, 4)] == [1, 2, 3, 3]
