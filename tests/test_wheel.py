@@ -107,6 +107,11 @@ def url(scripts: Path, hostile_folder: None) -> Iterator[str]:
         assert process.wait() == 0
 
 
+def test_the_page_comes_with_its_libraries(url: str) -> None:
+    for name in ("app.js", "vendor/marked.esm.js", "vendor/purify.es.mjs"):
+        httpx.get(f"{url}/page/{name}", timeout=60).raise_for_status()
+
+
 def test_a_chat_is_answered(url: str) -> None:
     body = {
         "model": "sterna-builtin",

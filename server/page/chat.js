@@ -6,6 +6,7 @@ import { fetchWithKey } from "./key.js";
 import { events } from "./sse.js";
 import { Turn } from "./turn.js";
 
+const MIN_RATE_MS = 100; // in less, it is the browser's own rhythm that is measured
 const NEAR_END_PX = 80; // nearer than this, the log follows what is written
 
 /** A conversation in `log`. `options()` returns {system, ...fields of the request}. */
@@ -114,8 +115,9 @@ export class Chat {
 
   #count(turn, usage, firstMs, restMs, end) {
     const { completion_tokens: count, total_tokens: total } = usage;
-    const rate = count > 1 && restMs > 0 ? `, then ${(((count - 1) * 1000) / restMs).toFixed(0)} tokens/s` : "";
-    turn.cost = `${count} tokens: first after ${firstMs.toFixed(0)} ms${rate}${end}`;
+    const last = `last after ${(firstMs + restMs).toFixed(0)} ms`;
+    const rate = restMs < MIN_RATE_MS ? last : `then ${(((count - 1) * 1000) / restMs).toFixed(0)} tokens/s`;
+    turn.cost = `${count} tokens: first after ${firstMs.toFixed(0)} ms, ${rate}${end}`;
     turn.numTokens = total;
     this.used(total);
   }
