@@ -3,7 +3,7 @@
 from sterna.engine.async_engine import AsyncEngine
 from sterna.engine.bench.kernels import bench_kernels
 from sterna.engine.bench.model import bench_model
-from sterna.engine.config import EngineConfig
+from sterna.engine.config import EngineConfig, HeadType, KVDtype, context_tokens
 from sterna.engine.constraints.constraint import Constraint, Matcher
 from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.energy.arithmetic import ArithmeticModel, PartJoules
@@ -18,10 +18,12 @@ from sterna.engine.errors import (
     EngineError,
     GenerationError,
     RequestError,
+    SettingError,
 )
 from sterna.engine.footprint import Footprint
 from sterna.engine.machine.process_memory import ProcessMemory
 from sterna.engine.model.load import read_gguf_keys, read_model_config
+from sterna.engine.model.sources.regular_file import read_regular
 from sterna.engine.model_info import ModelInfo
 from sterna.engine.progress import Progress
 from sterna.engine.requests.logprobs import PromptLogprob, TokenLogprob
@@ -59,7 +61,9 @@ __all__ = [
     "FinishReason",
     "Footprint",
     "GenerationError",
+    "HeadType",
     "Histogram",
+    "KVDtype",
     "Matcher",
     "ModelInfo",
     "PartJoules",
@@ -68,14 +72,17 @@ __all__ = [
     "PromptLogprob",
     "RequestError",
     "SamplingParams",
+    "SettingError",
     "TokenLogprob",
     "TokenOutput",
     "TokenTimes",
     "bench_kernels",
     "bench_model",
+    "context_tokens",
     "gguf_types",
     "read_gguf_keys",
     "read_model_config",
+    "read_regular",
     "shape_names",
     "synthesize_checkpoint",
     "synthesize_gguf",

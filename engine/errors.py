@@ -3,6 +3,7 @@
 EngineError
 |-- CheckpointError          a checkpoint that cannot be served           (model.weights, at load)
 |-- ConfigError              invalid engine settings                      (config, at load)
+|   `-- SettingError         ... of one or two fields, by their names     (config, at load)
 |-- RequestError             a request that cannot be served              (AsyncEngine.check)
 |   `-- ContextLengthError   ... because it would not fit the context
 |-- EngineDeadError          the engine thread died                       (AsyncEngine.generate)
@@ -24,6 +25,10 @@ class CheckpointError(EngineError):
 
 class ConfigError(EngineError):
     """Invalid engine settings; the message is one line."""
+
+
+class SettingError(ConfigError):
+    """Invalid values of fields of EngineConfig; the message has the fields' names."""
 
 
 class RequestError(EngineError):

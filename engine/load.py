@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sterna.engine.config import EngineConfig
+from sterna.engine.config import EngineConfig, context_tokens
 from sterna.engine.core import EngineCore
 from sterna.engine.energy.accounting import EnergyAccounting
 from sterna.engine.energy.meter import EnergyMeter
@@ -60,7 +60,9 @@ def load_engine(
     check_backend(config.backend, config.device)
     weights = _load_weights(config, progress)  # only now, because it takes long
     return_freed_memory()  # packing has left a hundred megabytes of it
-    max_context_tokens = _max_context_tokens(config, weights.config)
+    max_context_tokens = context_tokens(
+        config.max_context_tokens, weights.config.max_context_tokens
+    )
     # Weights are mapped from files: they look like free memory, but are read in every step.
     free_bytes = free_memory_bytes() - weights.num_bytes
     block = BlockSize(CACHE_TOKENS, CACHE_TOKENS * _token_bytes(config, weights.config))
@@ -68,10 +70,15 @@ def load_engine(
     if num_blocks * block.num_bytes > free_bytes:  # can only have been asked for
         _warn_of_size(num_blocks * block.num_bytes, free_bytes)
 
+    max_context_tokens = min(max_context_tokens, num_blocks * CACHE_TOKENS)  # sizes the tables
     program = _build_program(config, num_threads, weights, max_context_tokens, num_blocks)
     cache = KVCache(num_blocks, CACHE_TOKENS)
     scheduler = Scheduler(
-        cache, config.max_batch_tokens, config.max_batch_requests, config.max_chunk_tokens
+        cache,
+        config.max_batch_tokens,
+        config.max_batch_requests,
+        config.max_chunk_tokens,
+        max_levels=config.max_priority_levels,
     )
     counter = OperationCounter(_costs(weights))
     core = EngineCore(
@@ -81,7 +88,7 @@ def load_engine(
     )
     model = ModelInfo(
         vocab_size=weights.config.vocab_size,
-        max_context_tokens=min(max_context_tokens, num_blocks * CACHE_TOKENS),
+        max_context_tokens=max_context_tokens,
         eos_token_ids=weights.config.eos_token_ids,
         num_parameters=weights.tensors.num_parameters,
     )
@@ -104,13 +111,6 @@ def _load_weights(config: EngineConfig, progress: Progress | None) -> ModelWeigh
     # The files stay mapped after the folder is gone, and go with the last mapping.
     with tempfile.TemporaryDirectory(prefix="sterna-") as folder:
         return load_weights(config.model_path, Path(folder), progress)
-
-
-def _max_context_tokens(config: EngineConfig, model: ModelConfig) -> int:
-    asked, limit = config.max_context_tokens, model.max_context_tokens
-    if asked is not None and asked > limit:
-        raise ConfigError(f"max_context_tokens must be at most the model's {limit}, found {asked}")
-    return asked or limit
 
 
 def stored_kv_dtype(config: EngineConfig) -> KVDtype:

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = parsed.run(parsed)
     except (CheckpointError, ConfigError) as error:
-        print(f"sterna: error: {with_options(str(error))}", file=sys.stderr)
+        print(f"sterna: error: {with_options(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -16,6 +16,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         max_batch_tokens=settings.max_batch_tokens,
         max_chunk_tokens=settings.max_chunk_tokens,
         max_batch_requests=settings.max_batch_requests,
+        max_priority_levels=settings.max_priority_levels,
         kv_cache_tokens=settings.kv_cache_tokens,
         kv_dtype=settings.kv_dtype,
         head=settings.head,

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from difflib import get_close_matches
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -28,6 +29,7 @@ from sterna.server.errors import (
 
 _log = logging.getLogger(__name__)
 
+MAX_PATH = 100  # characters of a wrong URL that are compared with the right ones
 MAX_FOUND = 60  # characters of a value that a message quotes
 INSTEAD = {  # supported alternatives to fields of other servers and older APIs
     "guided_choice": "structured_outputs.choice",
@@ -48,6 +50,8 @@ def as_api_error(error: Exception) -> ApiError:
             return error
         case RequestValidationError():
             return _of_validation(error)
+        case HTTPException(__cause__=ApiError() as meant):  # the framework lets only this through
+            return meant
         case HTTPException():
             return _of_framework(error)
         case EngineError():
@@ -71,7 +75,18 @@ async def handle(request: Request, error: Exception) -> Response:
     answer = as_api_error(error)
     if answer.status >= 500:
         _log.warning("%d: %s", answer.status, answer.message)
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
+        answer = InvalidRequestError(nowhere(request), status=answer.status)
     return render(answer, request.scope)
+
+
+def nowhere(request: Request) -> str:
+    """Return the message for an unknown URL, with the nearest one that exists."""
+    path, known = request.scope["path"], request.app.state.paths
+    meant = [name for name in known if path.endswith(name) or name.endswith(path)]
+    meant += get_close_matches(path[:MAX_PATH], known, 1)
+    hint = f" The nearest is {meant[0]}." if meant else ""
+    return f"No such endpoint.{hint}"
 
 
 def install(app: FastAPI) -> None:
@@ -126,11 +141,12 @@ def _json_path(location: Sequence[str | int]) -> str:
 
 def _of_framework(error: HTTPException) -> ApiError:
     detail = str(error.detail)
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "No such endpoint."
-    elif detail == UNREADABLE:
+    if detail == UNREADABLE:
         detail = (
             "The body is not valid JSON in UTF-8, or contains a number with thousands of digits."
         )
     kind = InvalidRequestError if error.status_code < 500 else ApiError
-    return kind(detail, status=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if headers.get("Allow") == "GET":
+        headers["Allow"] = "GET, HEAD"
+    return kind(detail, status=error.status_code, headers=headers)

@@ -7,6 +7,8 @@ ApiError                     status, type           raised by
 |-- UnauthorizedError        401 authentication     auth: the API key is missing or wrong
 |-- BusyError                429 rate_limit         admission: the queue is full, see Retry-After
 |-- TimedOutError            408 timeout            generation: over --request-timeout
+|-- ReceiveTimeoutError      408 timeout            over --receive-timeout-seconds
+|-- HostNotAllowedError      403 permission         hosts: a name that is not allowed
 `-- UnavailableError         503 server_error       health: stopping, stalled, engine dead
 
 Other errors get answers of the same form. From the engine: RequestError and ConstraintError 400,
@@ -14,9 +16,11 @@ EngineDeadError 503, any other EngineError 500. An invalid body: 400. From the f
 limits: 404, 405, 413 and 431. Everything else: 500.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 NO_RETRY = {"x-should-retry": "false"}  # the openai client would retry in vain
+MAX_SHOWN = 60  # characters of a client's text that a message quotes
+MAX_MESSAGE, MAX_PARAM = 500, 200  # characters
 
 
 class ApiError(Exception):
@@ -35,8 +39,8 @@ class ApiError(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.param = param
+        self.message = _cut(message, MAX_MESSAGE)
+        self.param = None if param is None else _cut(param, MAX_PARAM)
         self.code = code
         self.status = status or self.status
         self.headers = dict(headers or {})
@@ -65,10 +69,9 @@ class ModelNotFoundError(InvalidRequestError):
 
     status = 404
 
-    def __init__(self, model: str) -> None:
-        super().__init__(
-            f"The model {model!r} does not exist.", param="model", code="model_not_found"
-        )
+    def __init__(self, model: str, served: Sequence[str]) -> None:
+        message = f"The model {shown(model)} does not exist. Served here: {', '.join(served)}."
+        super().__init__(message, param="model", code="model_not_found")
 
 
 class UnauthorizedError(ApiError):
@@ -106,7 +109,39 @@ class TimedOutError(ApiError):
         super().__init__(message, code="request_timeout", headers=NO_RETRY)
 
 
+class ReceiveTimeoutError(ApiError):
+    """The request took too long to arrive; it may be retried."""
+
+    status = 408
+    type = "timeout_error"
+
+    def __init__(self, seconds: float) -> None:
+        message = f"The request did not arrive within {seconds:g} seconds."
+        super().__init__(message, code="receive_timeout", headers={"connection": "close"})
+
+
+class HostNotAllowedError(ApiError):
+    """The Host header has a name that this server does not answer to."""
+
+    status = 403
+    type = "permission_error"
+
+    def __init__(self, host: str) -> None:
+        message = f"The host {shown(host)} is not allowed. Add it to --allowed-hosts."
+        super().__init__(message, code="host_not_allowed", headers=NO_RETRY)
+
+
 class UnavailableError(ApiError):
     """The server cannot serve requests now."""
 
     status = 503
+
+
+def shown(text: str) -> str:
+    """Return a client's text, quoted on one line and cut."""
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}...")
+
+
+def _cut(text: str, max_characters: int) -> str:
+    line = " ".join(text.split("\n"))
+    return line if len(line) <= max_characters else f"{line[:max_characters]}..."

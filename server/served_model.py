@@ -9,6 +9,7 @@ from sterna.engine import AsyncEngine, CheckpointError, Progress
 from sterna.server.answers.logprobs import LogprobWriter
 from sterna.server.constraints.compiler import CompileLimits, ConstraintCompiler
 from sterna.server.engine_config import engine_config
+from sterna.server.errors import shown
 from sterna.server.generation.prompts import PromptEncoder
 from sterna.server.generation.sampling import SamplingDefaults
 from sterna.server.settings import Settings
@@ -83,10 +84,16 @@ class ServedModel:
 
 
 def _check_vocabulary(text: CheckpointText, tokenizer: Tokenizer, vocab_size: int) -> None:
-    """Raise CheckpointError if the tokenizer has tokens outside the model's vocabulary."""
+    """Raise CheckpointError if a token is outside the model's vocabulary, or means no bytes."""
     last = tokenizer.vocabulary.num_ids - 1
     if last >= vocab_size:
         raise CheckpointError(
             f"{text.place_of('tokenizer')}: contains token id {last}, "
             f"but the model's vocabulary ends at {vocab_size - 1}"
+        )
+    foreign = tokenizer.vocabulary.foreign_token
+    if foreign is not None:
+        raise CheckpointError(
+            f"{text.place_of('tokenizer')}: token {shown(foreign)} has characters that stand for "
+            "no byte, but its decoder is ByteLevel"
         )

@@ -12,18 +12,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 
-from sterna.engine import ConfigError
+from sterna.engine import ConfigError, EngineError, HeadType, KVDtype, SettingError
 
 
-def _default_cache_dir() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+def _default_cache_dir() -> Path | None:
+    """Return the folder; None for a user without a home, as containers may have."""
+    try:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return None
     return Path(home) / "sterna"
 
 
 def _split_names(value: object) -> object:
-    return tuple(name for name in value.split(",") if name) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return tuple(name for part in value.split(",") if (name := part.strip()))
+
+
+def _as_prefix(value: str) -> str:
+    prefix = value.rstrip("/")
+    if not re.fullmatch(PREFIX, prefix):
+        raise ValueError("must be a path such as /models/one, of letters, digits and _ . ~ -")
+    return prefix
 
 
 def _split_keys(value: object) -> object:
@@ -38,6 +59,9 @@ def _split_keys(value: object) -> object:
 
 def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+PREFIX = r"(/[\w.~-]+)*"  # of paths; the page shows it, so nothing in it may need escaping
 
 
 @dataclass(frozen=True)
@@ -57,7 +81,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(
-        None, description="checkpoint folder, GGUF file or Hugging Face id; if unset, the built-in model"
+        None,
+        description="checkpoint folder, GGUF file or Hugging Face id; if unset, the built-in model",
+    )
+    revision: str | None = Field(
+        None, description="branch, tag or commit of a Hugging Face id; if unset, the main branch"
     )
     served_model_name: Names = Field(
         (), description="comma-separated model names for clients; if unset, the model's own"
@@ -79,10 +107,21 @@ class Settings(BaseModel):
         None, description="file of further API keys, one per line, read once at startup"
     )
     metrics_public: bool = Field(False, description="whether /metrics is served without an API key")
+    allowed_hosts: Names = Field(
+        (),
+        description="comma-separated host names to answer to, * for all; if unset, all, but on a "
+        "loopback address only loopback names",
+    )
+    root_path: Annotated[str, AfterValidator(_as_prefix), Metavar("PATH")] = Field(
+        "", description="path prefix under which a proxy serves this server, such as /sterna"
+    )
     allowed_origins: Names = Field(
         (), description="comma-separated web origins allowed by CORS; * allows all"
     )
     max_body_bytes: int = Field(4 << 20, ge=1024, description="largest request body, in bytes")
+    receive_timeout_seconds: float = Field(
+        60.0, gt=0, description="seconds that a request may take to arrive, body included"
+    )
     ping_seconds: float = Field(
         15.0, gt=0, description="seconds without output after which a stream sends a keep-alive"
     )
@@ -113,10 +152,8 @@ class Settings(BaseModel):
         ge=1,
         description="tokens that the KV cache holds; if unset, a share of free memory",
     )
-    kv_dtype: Literal["float16", "float32", "int8"] = Field(
-        "float16", description="type of the keys and values in the cache"
-    )
-    head: Literal["int8", "bf16"] = Field(
+    kv_dtype: KVDtype = Field("float16", description="type of the keys and values in the cache")
+    head: HeadType = Field(
         "int8",
         description="type of the output head; int8 reads half the bytes, same greedy tokens",
     )
@@ -141,6 +178,11 @@ class Settings(BaseModel):
         ge=0,
         description="most sequences that may wait to run; further requests are refused with 429",
     )
+    max_priority_levels: int = Field(
+        5,
+        ge=0,
+        description="levels of priority that count, 2 s of waiting each; 0 ignores priorities",
+    )
     max_queued_bytes: int = Field(
         8 << 20,
         ge=1024,
@@ -161,7 +203,7 @@ class Settings(BaseModel):
         "cpu",
         description="PyTorch device of the reference backend, such as cpu, cuda or cuda:1",
     )
-    cache_dir: Path = Field(
+    cache_dir: Path | None = Field(
         default_factory=_default_cache_dir,
         description="folder for packed weights; if unset, sterna in $XDG_CACHE_HOME or ~/.cache",
     )
@@ -236,11 +278,13 @@ def metavar(field: str) -> str:
     return word
 
 
-def with_options(message: str) -> str:
-    """Replace the engine's names of settings in a message by those of the options."""
+def with_options(error: EngineError) -> str:
+    """Return the message; where it names settings of the engine, by the names of the options."""
+    if not isinstance(error, SettingError):
+        return str(error)
     options = {name: option(name) for name in Settings.model_fields if "_" in name}  # no plain word
     options["num_threads"] = option("threads")
-    return re.sub(r"\w+", lambda word: options.get(word[0], word[0]), message)
+    return re.sub(r"\w+", lambda word: options.get(word[0], word[0]), str(error))
 
 
 def variable(field: str) -> str:

@@ -16,7 +16,7 @@ NOW = Row(
     [
         Panel(
             "Weights, as served",
-            "Ternary matrices packed at two bits a weight; embedding, head and norms included.",
+            "Ternary matrices packed at 1.6 bits per weight; embedding, head and norms included.",
             [Query(f"max({PACKED})", "")], "bytes", "stat", width=6, height=5,
         ),
         Panel(

@@ -27,15 +27,17 @@ def affinity_key(request: HttpRequest) -> str | None:
         return f"session {session}"
     try:
         body = json.loads(request.body)
-    except ValueError:
+        opening = _opening(body) if isinstance(body, dict) else None
+        return json.dumps(opening, sort_keys=True) if opening else None
+    except (ValueError, RecursionError):  # too deeply nested: the replica refuses it
         return None
-    if not isinstance(body, dict):
-        return None
-    opening = _opening(body) or _beginning(body.get("prompt"))
-    return json.dumps(opening, sort_keys=True) if opening else None
 
 
-def _opening(body: Mapping[str, Any]) -> list[Any]:
+def _opening(body: Mapping[str, Any]) -> object:
+    return _chat_opening(body) or _beginning(body.get("prompt"))
+
+
+def _chat_opening(body: Mapping[str, Any]) -> list[Any]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         return []

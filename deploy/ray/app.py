@@ -20,7 +20,9 @@ from sterna.server.settings import Settings
 
 FRONT_REQUESTS = 10_000  # which wait in a front; each is a coroutine
 # They are about a socket of one's own, which no replica has: `serve start` says where Ray listens.
-OF_A_SOCKET = {"host", "port", "tls_cert_file", "tls_key_file", "metrics_public"}
+OF_A_SOCKET = {
+    "host", "port", "tls_cert_file", "tls_key_file", "metrics_public", "receive_timeout_seconds",
+}  # fmt: skip
 
 
 class ClusterOptions(BaseModel):
@@ -61,7 +63,7 @@ class ClusterOptions(BaseModel):
 
     def settings(self) -> dict[str, Any]:
         """Options of ``sterna serve`` for every replica."""
-        return {"threads": self.num_cpus} | (self.model_extra or {})
+        return {"threads": self.num_cpus, "allowed_hosts": "*"} | (self.model_extra or {})
 
 
 def build(options: ClusterOptions) -> Application:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from sterna.engine.errors import ConfigError
+from sterna.engine.errors import SettingError
 from sterna.engine.machine import cgroup
 
 THREADS_PER_CPU = 4  # more are slow: all wait for each other, many times in a step
@@ -12,13 +12,13 @@ FEW_THREADS = 8  # never too many, on however few CPUs
 
 
 def choose_num_threads(asked: int | None, cpus: Set[int] | None = None) -> int:
-    """Return the requested number of threads, or the default. Raises ConfigError for too many."""
+    """Return the requested number of threads, or the default. Raises SettingError for too many."""
     if asked is None:
         return default_num_threads(cpus=cpus)
     num_cpus = len(_affinity_mask() if cpus is None else cpus)
     limit = max(FEW_THREADS, THREADS_PER_CPU * num_cpus)
     if asked > limit:
-        raise ConfigError(
+        raise SettingError(
             f"num_threads must be at most {limit} here (usable CPUs: {num_cpus}), found {asked}"
         )
     return asked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sterna.engine.config import EngineConfig
-from sterna.engine.errors import ConfigError
+from sterna.engine.errors import ConfigError, SettingError
 from sterna.engine.machine import cgroup
 
 CACHE_SHARE = 0.5  # of the free memory; the rest is for activations, the server and other programs
@@ -31,7 +31,7 @@ def num_cache_blocks(
     """
     if config.kv_cache_tokens is not None:
         if config.kv_cache_tokens < block.num_tokens:
-            raise ConfigError(
+            raise SettingError(
                 f"kv_cache_tokens must be at least {block.num_tokens}, one block of the cache, "
                 f"found {config.kv_cache_tokens}"
             )

@@ -17,7 +17,8 @@ from sterna.engine.requests.request import FinishReason, Request
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.ranked_requests import RankedRequests
 
-SECONDS_PER_LEVEL = 10.0  # of priority
+SECONDS_PER_LEVEL = 2.0  # of priority
+MAX_LEVELS = 5  # by which a priority may differ from 0
 MAX_SCORED_ROWS = 64  # logits of a step that score prompts: 33 MB of them at 128,256 tokens
 
 
@@ -26,9 +27,10 @@ class Scheduler:
 
     Lower priority values run first; ties go to the earlier arrival. To prevent starvation, each
     ``SECONDS_PER_LEVEL`` of waiting counts as one level of priority, so a request is overtaken only
-    by those that arrive within that time per level between them. All requests age alike, so the
-    ``rank`` of a request is its arrival time plus that time per level of its priority, and never
-    changes. With a single priority, requests run in order of arrival.
+    by those that arrive within that time per level between them; and a priority counts for at most
+    ``max_levels`` above or below 0. All requests age alike, so the ``rank`` of a request is its
+    arrival time plus that time per level of its priority, and never changes. With a single
+    priority, requests run in order of arrival.
 
     Decoding requests get their token before any prompt. While there are any, all prompts together
     get at most ``max_chunk_tokens`` per step, so that a new prompt slows streams down but never
@@ -47,6 +49,7 @@ class Scheduler:
         max_chunk_tokens: int,
         max_scored_rows: int = MAX_SCORED_ROWS,
         clock: Callable[[], float] = monotonic,
+        max_levels: int = MAX_LEVELS,
     ) -> None:
         assert max_batch_requests <= max_batch_tokens, "every decoding request needs one token"
         assert max_scored_rows >= 1, "no prompt would ever be scored"
@@ -56,6 +59,7 @@ class Scheduler:
         self._max_chunk_tokens = max_chunk_tokens
         self._max_scored_rows = max_scored_rows
         self._clock = clock
+        self._max_levels = max_levels
         self._arrivals = count()
         self.waiting = RankedRequests()
         self.running = RankedRequests()
@@ -65,8 +69,8 @@ class Scheduler:
 
     def add(self, request: Request) -> None:
         """Add a new request to the queue."""
-        age = self._clock() + SECONDS_PER_LEVEL * request.params.priority
-        request.rank = (age, next(self._arrivals))
+        level = min(max(request.params.priority, -self._max_levels), self._max_levels)
+        request.rank = (self._clock() + SECONDS_PER_LEVEL * level, next(self._arrivals))
         self.waiting.add(request)
 
     def abort(self, request: Request) -> None:

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from sterna.engine import bench_model, synthesize_checkpoint
+from sterna.engine import ConfigError, bench_model, synthesize_checkpoint
 from sterna.server import checkpoint
 from sterna.server.commands.figures import Figures, measured_by
 from sterna.server.commands.options import add_option, help_text
@@ -49,6 +49,8 @@ def measure(arguments: Namespace) -> Figures:
 
 def _synthesized(like: str, settings: Settings) -> Path:
     """Return a random checkpoint of this shape, written once and kept in the cache folder."""
+    if settings.cache_dir is None:
+        raise ConfigError("--cache-dir: required, as there is no home folder")
     folder = settings.cache_dir / "synth" / like
     if not (folder / "config.json").exists():
         with progress_bar("B") as progress:

@@ -44,6 +44,9 @@ class CommandParser(ArgumentParser):
 
     def _hint(self, unknown: Sequence[str]) -> str:
         names = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
+        for action in self._actions:
+            if not action.option_strings and f"--{action.dest}" in names:
+                return f" (pass {action.metavar} by itself: {self.prog} {action.metavar})"
         meant = [
             m for name in names for m in get_close_matches(name, self._option_string_actions, 1)
         ]

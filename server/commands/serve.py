@@ -1,12 +1,15 @@
 """``sterna serve [MODEL]``: load a model, then answer requests until stopped."""
 
 import gc
+import logging
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from sterna.engine import CheckpointError, ConfigError
 from sterna.server import checkpoint, logs
 from sterna.server.app import create_app
 from sterna.server.commands.options import add_option, help_text
@@ -16,7 +19,9 @@ from sterna.server.http import auth
 from sterna.server.http.listener import Server, check_address, check_tls
 from sterna.server.http.loading import answered_while_loading
 from sterna.server.served_model import ServedModel
-from sterna.server.settings import Settings
+from sterna.server.settings import Settings, with_options
+
+_log = logging.getLogger(__name__)
 
 FIRST_GROUP = "model"
 GROUPS = {  # titles in the help, keyed by the first setting of each group
@@ -58,10 +63,8 @@ def run(arguments: Namespace) -> int:
     """
     settings = Settings.load({name: getattr(arguments, name) for name in Settings.model_fields})
     logs.configure(settings.log_level, settings.log_format)
-    check_address(settings.host, settings.port)
-    check_tls(settings)
-    auth.load_keys(settings)  # before the model is loaded, so that an error shows at once
-    checkpoint.check(settings)
+    _log.info("starting Sterna %s", version("sterna"))
+    check(settings)
     with ended_by_sigterm(), answered_while_loading(settings):
         app, settings = load_app(settings)
     server = Server(app, settings)
@@ -69,6 +72,23 @@ def run(arguments: Namespace) -> int:
     with suppress(KeyboardInterrupt), quick_collections():
         server.run()
     return 1 if server.engine_died else 0
+
+
+def check(settings: Settings) -> None:
+    """Raise ConfigError, of one line, with every mistake that shows before a model is loaded."""
+    errors: list[str] = []
+    for look in (
+        lambda: check_address(settings.host, settings.port),
+        lambda: check_tls(settings),
+        lambda: auth.load_keys(settings),
+        lambda: checkpoint.check(settings),
+    ):
+        try:
+            look()
+        except (CheckpointError, ConfigError) as error:
+            errors.append(with_options(error))
+    if errors:
+        raise ConfigError("; ".join(errors))
 
 
 @contextmanager

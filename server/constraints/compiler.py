@@ -1,7 +1,8 @@
 """Compiles what answers are held to, with limits: a bad grammar costs its own request only.
 
 llguidance follows references and rules by recursion, so a compile runs on a thread with a stack
-for the longest chain that the allowed text can hold; a smaller one would end the process.
+for the longest chain that the allowed text can hold. Whatever else could end the process has ended
+another one before: see ``trials``.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Final
 from sterna.engine import Constraint
 from sterna.server.constraints.grammars import ConstraintSpec
 from sterna.server.constraints.matchers import GrammarVocabulary, one_line
+from sterna.server.constraints.trials import Trials
 from sterna.server.errors import InvalidRequestError
 
 STACK_BYTES_PER_BYTE: Final = 4 << 10  # five times what was needed
@@ -49,6 +51,8 @@ class ConstraintCompiler:
             tokenizer_json(), vocab_size, eos_token_ids
         )
         self._limits = limits
+        self._stack_bytes = STACK_BYTES_PER_BYTE * limits.max_bytes
+        self._trials = Trials(self._stack_bytes)
         self._pool = ThreadPoolExecutor(NUM_THREADS, "constraints")
         self._compile_text = lru_cache(NUM_CACHED)(self._compile_anew)
         self._vocabulary: Future[GrammarVocabulary] | None = None
@@ -56,6 +60,7 @@ class ConstraintCompiler:
     def stop(self) -> None:
         """Start nothing more. A compile that runs is left to end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._trials.stop()
 
     async def compile(self, spec: ConstraintSpec, param: str) -> Constraint:
         """Compile what the field ``param`` of a request asks for.
@@ -90,12 +95,13 @@ class ConstraintCompiler:
 
     def _compile_anew(self, grammar: str) -> Constraint:
         assert self._vocabulary, "begun by compile"
+        self._trials.check(grammar, self._limits.seconds)
         return self._vocabulary.result().compile(grammar)
 
     @contextmanager
     def _deep_stack(self) -> Iterator[None]:
         """Give threads that start now a stack for the deepest grammar; it costs what is used."""
-        usual = threading.stack_size(STACK_BYTES_PER_BYTE * self._limits.max_bytes)
+        usual = threading.stack_size(self._stack_bytes)
         try:
             yield
         finally:

@@ -22,12 +22,15 @@ from typing import Any, Final, Protocol
 from llguidance import LLMatcher
 from llguidance.gbnf_to_lark import any_to_lark
 
-from sterna.server.constraints.json_multiples import (
-    check_multiples,
-    check_multiples_in_lark,
-    members,
+from sterna.server.constraints.json_schema.enforced import OPTIONS_KEY, Enforced, enforced
+from sterna.server.constraints.json_schema.escapes import (
+    ALL_ESCAPES,
+    PLAIN_ESCAPES,
+    has_control_characters,
+    without_disguise,
 )
-from sterna.server.constraints.vacuous import without_vacuous
+from sterna.server.constraints.json_schema.in_lark import with_schemas
+from sterna.server.constraints.json_schema.members import patterns_of
 
 MAX_PATTERN_BYTES: Final = 8 << 10  # compiling one takes memory with the square of its length
 
@@ -35,11 +38,10 @@ MAX_PATTERN_BYTES: Final = 8 << 10  # compiling one takes memory with the square
 # but spaces; and one way only to write a key, or {"a": 1, "\u0061": 2} would have "a" twice.
 _JSON_OPTIONS: Final = {
     "whitespace_pattern": r"\x20",
-    "json_allowed_escapes": 'nrbtf\\"',
+    "json_allowed_escapes": PLAIN_ESCAPES,
     "lenient": False,
     "coerce_one_of": False,
 }
-_OPTIONS_KEY: Final = "x-guidance"  # with which a schema would set these by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,17 @@ class JsonSchema:
     """
 
     schema: Mapping[str, Any] | None = None
+    is_exact: bool = True  # else what can't be kept to is left out
+    without: frozenset[str] = frozenset()  # patterns that are left out
+
+    def enforced(self) -> Enforced:
+        """What of the schema is kept to. Raises ValueError with the reason."""
+        schema = {"type": "object"} if self.schema is None else self.schema
+        return enforced(schema, is_exact=self.is_exact, without=self.without)
 
     def text(self, unlike: str | None = None) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
-        schema = {"type": "object"} if self.schema is None else without_vacuous(self.schema)
-        _check_schema(schema)
-        return LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON_OPTIONS)  # type: ignore[arg-type]
+        return LLMatcher.grammar_from_json_schema(_with_options(self.enforced().schema))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,9 @@ class Grammar:
     def text(self) -> str:
         """The grammar for llguidance. Raises ValueError with the reason."""
         _check_length("the grammar", self.source)
-        check_multiples_in_lark(self.source)
+        source = with_schemas(self.source)
         try:
-            return lark(any_to_lark(self.source))
+            return lark(any_to_lark(source))
         except Exception as error:  # GbnfToLarkError has no base of its own
             raise ValueError(
                 f"not a Lark grammar with a rule named start, and not GBNF: {error}"
@@ -116,13 +123,12 @@ class ConstraintSpec(Protocol):
         ...
 
 
-def json_rule(schema: Mapping[str, Any]) -> str:
+def json_rule(form: JsonSchema) -> str:
     """Return ``%json {...}``, to stand for a value of the schema in a Lark rule.
 
     Raises ValueError with the reason.
     """
-    _check_schema(schema)
-    return "%json " + json.dumps({**without_vacuous(schema), _OPTIONS_KEY: _JSON_OPTIONS})
+    return "%json " + _with_options(form.enforced().schema)
 
 
 def lark(source: str, **parts: str) -> str:
@@ -148,16 +154,16 @@ def _check_length(name: str, text: str) -> None:
         )
 
 
-def _check_schema(schema: Mapping[str, Any]) -> None:
-    """Refuse what llguidance takes but doesn't keep to, or compiles for ever."""
-    if _OPTIONS_KEY in schema:
-        raise ValueError(f"{_OPTIONS_KEY} is not supported")
-    check_multiples(schema)
-    num_bytes = 0
-    for key, value in members(schema):
-        if key == "minProperties" and isinstance(value, int | float) and value > 1:
-            raise ValueError("minProperties above 1 is not supported")  # one key may come twice
-        if key in ("pattern", "patternProperties"):
-            num_bytes += len(json.dumps(value))
-    if num_bytes > MAX_PATTERN_BYTES:
+def _with_options(schema: Mapping[str, Any]) -> str:
+    """The text of an enforced schema that says how JSON is to be written."""
+    _check_patterns(schema)
+    options = _JSON_OPTIONS
+    if has_control_characters(schema):
+        schema = without_disguise(schema)
+        options = options | {"json_allowed_escapes": ALL_ESCAPES}
+    return json.dumps({**schema, OPTIONS_KEY: options}, separators=(",", ":"))
+
+
+def _check_patterns(schema: Mapping[str, Any]) -> None:
+    if sum(len(json.dumps(pattern)) for pattern in patterns_of(schema)) > MAX_PATTERN_BYTES:
         raise ValueError(f"its patterns have more than {MAX_PATTERN_BYTES} bytes in total")

@@ -9,25 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from llguidance import LLMatcher, LLParserLimits, LLTokenizer
+from llguidance import LLMatcher, LLTokenizer
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as Encoder
 
 from sterna.engine import ConstraintError, Matcher
+from sterna.server.constraints.parser_limits import LIMITS
 
 MAX_REASON_CHARS: Final = 300
 PROBED_TOKENS: Final = 8
-
-# Of one step less than a tenth of a second, of a compile less than a second; of one sequence some
-# ten megabytes. An object takes four items of a row, and eight of a step, for each optional
-# property; an ambiguous grammar takes time with the square of its items.
-_LIMITS: Final = LLParserLimits(
-    max_items_in_row=4_000,
-    step_max_items=10_000,
-    initial_lexer_fuel=300_000,
-    max_lexer_states=50_000,
-    verbose_errors=False,  # they would quote what the model wrote
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +49,7 @@ class GrammarVocabulary:
 
         Takes milliseconds as a rule, and seconds and much stack if someone means it to.
         """
-        matcher = LLMatcher(self.tokens, grammar, log_level=0, limits=_LIMITS)
+        matcher = LLMatcher(self.tokens, grammar, log_level=0, limits=LIMITS)
         compiled = CompiledGrammar(self, matcher)
         compiled.probe()
         return compiled

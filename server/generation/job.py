@@ -28,6 +28,7 @@ class GenerationJob:
     continues_text: bool = False  # an answer goes on where its prompt ends, as no chat does
     echoes: Sequence[Echo] = ()  # of each prompt, if answers begin with it
     tool_use: ToolUse = field(default_factory=ToolUse)
+    unenforced: str = ""  # what the calls are not held to, for the client to know
     energy: EnergyShare = field(default_factory=EnergyShare)  # that all sequences are charged to
 
     @property

@@ -3,7 +3,7 @@
 Bytes and places are reserved before a prompt is rendered or encoded, so that a full server refuses
 cheaply, and are held until the response ends. An admitted request is never refused later: a
 preempted sequence keeps its place. Bytes are counted rather than tokens, because the body is not
-encoded yet; a token of text has about four bytes.
+encoded yet; a token of text has about four bytes. They count before the body is received.
 """
 
 from collections import deque
@@ -40,22 +40,34 @@ class Admission:
         self._released: deque[float] = deque([monotonic()], maxlen=64)  # start of work, releases
 
     @contextmanager
-    def open(self, num_bytes: int = 0) -> Iterator["Reservation"]:
-        """Yield a reservation without places, and release it at the end.
+    def body(self) -> Iterator["HeldBody"]:
+        """Yield the count of one body's bytes, 0 at first, and release them at the end."""
+        held = HeldBody(self)
+        try:
+            yield held
+        finally:
+            self.num_bytes -= held.num_bytes
 
-        A body larger than the limit is admitted when there is no other. Raises BusyError.
-        """
-        if self.num_bytes and self.num_bytes + num_bytes > self._max_bytes:
-            raise self._refusal(1)
+    @contextmanager
+    def open(self, num_bytes: int = 0) -> Iterator["Reservation"]:
+        """Yield a reservation without places, and release it at the end."""
         self.num_open += 1
-        self.num_bytes += num_bytes
         reservation = Reservation(self, num_bytes)
         try:
             yield reservation
         finally:
             self.num_open -= 1
-            self.num_bytes -= num_bytes
             self._release(reservation.num_places)
+
+    def hold(self, held: int, more: int) -> None:
+        """Count ``more`` bytes of a body that has ``held``. Raises BusyError.
+
+        A body larger than the limit is admitted when there is no other.
+        """
+        others = self.num_bytes - held
+        if others and self.num_bytes + more > self._max_bytes:
+            raise self._refusal(1)
+        self.num_bytes += more
 
     def take(self, count: int) -> None:
         """Take all of ``count`` places, or none. Raises BusyError, or InvalidRequestError."""
@@ -85,8 +97,22 @@ class Admission:
         self._released.extend([monotonic()] * count)
 
 
+class HeldBody:
+    """The bytes of one body, as declared or as received so far."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.num_bytes = 0
+        self._admission = admission
+
+    def hold(self, num_bytes: int) -> None:
+        """Count this many in total. Raises BusyError."""
+        if num_bytes > self.num_bytes:
+            self._admission.hold(self.num_bytes, num_bytes - self.num_bytes)
+            self.num_bytes = num_bytes
+
+
 class Reservation:
-    """The places of one HTTP request, and the bytes of its body."""
+    """The places of one HTTP request, and how large its body is."""
 
     def __init__(self, admission: Admission, num_bytes: int) -> None:
         self.num_bytes = num_bytes

@@ -11,12 +11,12 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sterna.engine import ConfigError
+from sterna.engine import ConfigError, read_regular
 from sterna.server.error_answers import render
 from sterna.server.errors import UnauthorizedError
 from sterna.server.settings import Settings, option
 
-OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready", "/ping"})
 METRICS_PATH = "/metrics"
 
 
@@ -68,7 +68,7 @@ def _digest(key: str) -> bytes:
 def _read_keys(path: Path) -> tuple[str, ...]:
     name = option("api_key_file")
     try:
-        keys = tuple(path.read_text(encoding="ascii").split())
+        keys = tuple(read_regular(path).decode("ascii").split())
     except OSError as error:
         raise ConfigError(f"{name} {path}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -29,7 +29,7 @@ class Services:
     def find_model(self, name: str) -> ServedModel:
         """Return the model of this name. Raises ModelNotFoundError."""
         if name not in self.model.names:
-            raise ModelNotFoundError(name)
+            raise ModelNotFoundError(name, self.model.names)
         return self.model
 
 

@@ -5,19 +5,21 @@ import logging
 import socket
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from time import monotonic
 from types import FrameType
-from typing import Literal
+from typing import Literal, cast
 
 import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-from sterna.engine import ConfigError
+from sterna.engine import ConfigError, read_regular
 from sterna.server.health import stopping_error
+from sterna.server.http.connection import Connection
+from sterna.server.http.crowd import AcceptFailures, max_connections
 from sterna.server.http.dependencies import Services
-from sterna.server.http.limits import MAX_HEADER_BYTES
 from sterna.server.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
@@ -50,6 +52,11 @@ class Server(uvicorn.Server):
         url = f"{scheme}://{host}:{settings.port or listeners[0].getsockname()[1]}"
         fields = {"model": self._services.model.names[0]}
         _log.info("running on %s (press Ctrl+C to stop)", url, extra={"fields": fields})
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is left, and log that the server has stopped."""
@@ -106,7 +113,7 @@ def check_tls(settings: Settings) -> None:
 
     try:
         for path in (certificate, key):
-            path.read_bytes()  # whose error, unlike that of ssl, names the file
+            read_regular(path)  # whose error, unlike that of ssl, names the file
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
     except ssl.SSLError as error:
         reason = error.reason or error
@@ -120,12 +127,17 @@ def make_config(
     app: ASGIApp, settings: Settings, *, lifespan: Literal["on", "off"] = "on"
 ) -> uvicorn.Config:
     """Return uvicorn's configuration: address, TLS and the limits of a connection."""
+    connection = partial(
+        Connection,
+        receive_seconds=settings.receive_timeout_seconds,
+        max_connections=max_connections(),
+    )
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http="h11",  # which keeps no more than this of an unfinished head; httptools keeps any
-        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        http=cast("type[asyncio.Protocol]", connection),
+        ws="none",
         ssl_certfile=settings.tls_cert_file,
         ssl_keyfile=settings.tls_key_file,
         lifespan=lifespan,

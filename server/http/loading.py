@@ -1,6 +1,8 @@
 """Answers while the model loads: alive, but not ready."""
 
+import asyncio
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -11,8 +13,10 @@ from starlette.types import Receive, Scope, Send
 
 from sterna.server.error_answers import render
 from sterna.server.errors import UnavailableError
+from sterna.server.http.crowd import AcceptFailures
 from sterna.server.http.listener import make_config
 from sterna.server.http.middleware import request_id_of
+from sterna.server.http.target import MeantPath
 from sterna.server.settings import Settings
 
 RETRY_SECONDS = 5
@@ -30,7 +34,8 @@ def answered_while_loading(settings: Settings) -> Iterator[None]:
     if settings.port == 0:
         yield
         return
-    config = make_config(answer, settings, lifespan="off")
+    app = MeantPath(answer, settings.root_path)
+    config = make_config(app, settings, lifespan="off")
     server = _QuietServer(config)
     thread = Thread(target=server.run, name="sterna-loading", daemon=True)
     thread.start()
@@ -54,6 +59,11 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 class _QuietServer(uvicorn.Server):
     """Does not log that it is running, because users and scripts take that as ready."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, as ``Server`` does."""
+        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
+        await super().startup(sockets)
 
     def _log_started_message(self, listeners: object) -> None:
         _log.info("listening, but the model is still loading")

@@ -1,6 +1,7 @@
 """Middleware for every request: its id, its line in the log, and unexpected errors.
 
-It is pure ASGI, so that it neither buffers responses nor hides disconnects.
+A response that starts before the whole body has been read is the last of its connection. It is
+pure ASGI, so that it neither buffers responses nor hides disconnects.
 """
 
 import logging
@@ -21,7 +22,9 @@ from sterna.server.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII: it comes back in a header
-QUIET_ROUTES = ("/health", "/health/live", "/health/ready", "/metrics", "/page/{name}")
+QUIET_ROUTES = (
+    "/health", "/health/live", "/health/ready", "/metrics", "/page/{name}", "/ping",
+)  # fmt: skip
 
 
 class RequestLog:
@@ -36,10 +39,10 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, receive, send)
         current_record.set(exchange.record)
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, exchange.receive, exchange.send)
         except SendTimeoutError:
             _log.warning("client disconnected: it did not read its stream", extra=exchange.extra())
         except Exception as error:
@@ -61,17 +64,25 @@ def request_id_of(scope: Scope) -> str:
     return given if REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
+def has_body(scope: Scope) -> bool:
+    """Tell whether the head announces a body."""
+    headers = Headers(scope=scope)
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
 class _Exchange:
     """A request and its response so far."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.request_id = request_id_of(scope)
         scope.setdefault("state", {})["request_id"] = self.request_id
         self.method: str = scope["method"]
         self.status: int | None = None
         self.record = RequestRecord()
         self._scope = scope
+        self._receive = receive
         self._send = send
+        self._has_unread = has_body(scope)
         self._started_at = monotonic()
 
     @property
@@ -84,6 +95,12 @@ class _Exchange:
         """Pattern of the route; a path chosen by the client is not a safe label."""
         return getattr(self._scope.get("route"), "path", "unknown")
 
+    async def receive(self) -> Message:
+        """Receive a message; note whether more of the body follows."""
+        message = await self._receive()
+        self._has_unread = message.get("more_body", False)
+        return message
+
     async def send(self, message: Message) -> None:
         """Send a message; add the id to the first."""
         if message["type"] == "http.response.start":
@@ -91,6 +108,8 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.request_id
             headers.update(dialect_of(self._scope["path"]).headers(self.request_id))
+            if self._has_unread:
+                headers["connection"] = "close"
         await self._send(message)
 
     def extra(self) -> Mapping[str, object]:

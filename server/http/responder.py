@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
@@ -17,6 +17,9 @@ from sterna.server.http.dependencies import ReservationDep, Services, ServicesDe
 from sterna.server.http.disconnect import until_disconnect
 from sterna.server.http.sse import event_stream
 from sterna.server.served_model import ServedModel
+
+UNENFORCED_HEADER: Final = "x-sterna-unenforced"
+MAX_HEADER_CHARACTERS: Final = 2000  # proxies take 4 kB, or 8
 
 
 class Responder:
@@ -40,6 +43,12 @@ class Responder:
 
     async def respond(self, job: GenerationJob, answer: Answer, *, stream: bool | None) -> Response:
         """Run the job and send its answer, as a stream or as a whole."""
+        response = await self._response(job, answer, stream=bool(stream))
+        if job.unenforced:
+            response.headers[UNENFORCED_HEADER] = job.unenforced[:MAX_HEADER_CHARACTERS]
+        return response
+
+    async def _response(self, job: GenerationJob, answer: Answer, *, stream: bool) -> Response:
         if stream:
             return self._stream(self._chunks(job, answer))
         body = await until_disconnect(self._request, self._whole(job, answer))

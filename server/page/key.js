@@ -9,11 +9,11 @@ function current() {
   return sessionStorage.getItem(NAME) ?? "";
 }
 
-/** Fetches with the key, if there is one. */
+/** Fetches a path of the server, wherever a proxy has put it, with the key, if there is one. */
 export async function fetchWithKey(path, options = {}) {
   const key = current();
   const headers = { ...options.headers, ...(key && { authorization: `Bearer ${key}` }) };
-  const response = await fetch(path, { ...options, headers });
+  const response = await fetch(new URL(`..${path}`, import.meta.url), { ...options, headers });
   if (response.status === 401) refused = key;
   return response;
 }

@@ -1,7 +1,9 @@
-"""``/health/live``, ``/health/ready``, ``/health`` and ``/metrics``: endpoints for operators.
+"""``/health``, ``/ping``, ``/version`` and ``/metrics``: endpoints for operators.
 
-If live fails, restart the process. If ready (or ``/health``) fails, send it no requests.
+If live fails, restart the process. If ready (``/health``, ``/ping``) fails, send it no requests.
 """
+
+from importlib.metadata import version
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -21,10 +23,17 @@ async def live(services: ServicesDep) -> dict[str, str]:
 
 @router.get("/health/ready")
 @router.get("/health")
+@router.get("/ping")
 async def ready(services: ServicesDep) -> dict[str, str]:
     """Return 200 if requests can be served now, otherwise 503 with the reason."""
     services.health.check_ready()
     return {"status": "ready"}
+
+
+@router.get("/version")
+async def get_version() -> dict[str, str]:
+    """Return the version of Sterna."""
+    return {"version": version("sterna")}
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -4,11 +4,14 @@ The page needs no API key, because it contains no secrets: it reads ``/v1`` and 
 the key that the visitor enters.
 """
 
+import re
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.exceptions import HTTPException
+
+from sterna.server.http.target import PREFIX_HEADER
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,12 +28,16 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",  # ask each time whether the copy is still good
 }
+INDEX = (FOLDER / "index.html").read_text()
+LINK = re.compile(r'((?:src|href)=")/')
 
 
 @router.get("/")
-async def page() -> FileResponse:
-    """The page."""
-    return FileResponse(FOLDER / "index.html", media_type="text/html", headers=HEADERS)
+async def page(request: Request) -> HTMLResponse:
+    """Return the page, with a proxy's prefix in its links."""
+    prefix = request.scope.get("root_path", "")
+    headers = HEADERS | {"vary": PREFIX_HEADER}
+    return HTMLResponse(LINK.sub(rf"\1{prefix}/", INDEX), headers=headers)
 
 
 @router.get("/page/{name}")

@@ -135,9 +135,7 @@ class OutputConfig(Body):
 class InputTool(Body):
     """A tool of the client, the only supported type."""
 
-    inert: ClassVar[frozenset[str]] = frozenset(
-        {"cache_control", "eager_input_streaming", "strict"}
-    )
+    inert: ClassVar[frozenset[str]] = frozenset({"cache_control", "eager_input_streaming"})
     neutral: ClassVar[Neutral] = {
         "allowed_callers": (["direct"],),
         "defer_loading": (False,),

@@ -112,8 +112,11 @@ def _call(block: ToolUseBlock) -> dict[str, Any]:
 
 def _tool(tool: InputTool) -> dict[str, Any]:
     function = {
-        "name": tool.name, "description": tool.description, "parameters": tool.input_schema
-    }  # fmt: skip
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.input_schema,
+        "strict": tool.strict,
+    }
     return {"type": "function", "function": function}
 
 

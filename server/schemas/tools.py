@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
@@ -47,9 +47,7 @@ ArgumentSchema = Annotated[JsonObject, AfterValidator(check_schema)]
 
 
 class Function(Body):
-    """A function that the model may call. Arguments follow its schema, ``strict`` or not."""
-
-    inert: ClassVar[frozenset[str]] = frozenset({"strict"})
+    """A function that the model may call."""
 
     name: ToolName
     description: Text | None = None
@@ -67,7 +65,8 @@ class FunctionTool(Body):
         """Return the tool, with its position in the request."""
         parameters = self.function.parameters or NO_PARAMETERS
         param = f"tools[{position}].function.parameters"
-        return Tool(self.function.name, self.function.description, parameters, param)
+        is_strict = bool(self.function.strict)
+        return Tool(self.function.name, self.function.description, parameters, param, is_strict)
 
 
 Tools = list[FunctionTool] | None

@@ -39,7 +39,9 @@ class ChatTemplate:
             for_tools = plain
             if "tool_use" in sources:
                 for_tools = Source(sources["tool_use"], special_tokens)
-        except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except (
+            TemplateError, LookupError, TypeError, ValueError, AttributeError, RecursionError,
+        ) as error:  # fmt: skip
             place = text.place_of("chat templates")
             raise CheckpointError(f"{place}: the chat template does not compile: {error}") from None
         return cls(plain, for_tools)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
-from sterna.engine import CheckpointError
+from sterna.engine import CheckpointError, read_regular
 
 Part = Literal["tokenizer", "chat templates", "generation config"]
 TOKENIZER_FILE: Final = "tokenizer.json"
@@ -55,7 +55,7 @@ class FolderText:
 
     def check(self) -> None:
         """Raise CheckpointError unless there is a tokenizer. Does not read it."""
-        if not Path(self.place_of("tokenizer")).is_file():
+        if not Path(self.place_of("tokenizer")).exists():
             raise CheckpointError(
                 f"{self.place_of('tokenizer')}: no such file; a tokenizer is required to serve text"
             )
@@ -63,7 +63,7 @@ class FolderText:
     def tokenizer_json(self) -> str:
         """See ``CheckpointText``."""
         self.check()
-        return _read_text(Path(self.place_of("tokenizer")), "a tokenizer")
+        return read_text(Path(self.place_of("tokenizer")), "a tokenizer")
 
     def special_tokens(self) -> dict[str, str]:
         """Those that tokenizer_config.json names."""
@@ -76,9 +76,9 @@ class FolderText:
         """As ``transformers`` finds them: files win over tokenizer_config.json."""
         paths = {name: self._folder / path for name, path in TEMPLATE_FILES.items()}
         files = {
-            name: _read_text(path, "a chat template")
+            name: read_text(path, "a chat template")
             for name, path in paths.items()
-            if path.is_file()
+            if path.exists()
         }
         return self._stated_templates() | files
 
@@ -100,22 +100,24 @@ class FolderText:
             raise CheckpointError(f"{self._folder}: {reason}") from None
 
 
-def _read_text(path: Path, kind: str) -> str:
-    """Read a file in UTF-8, whatever the locale. Raises CheckpointError."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path}: not {kind}: {error}") from None
-
-
 def _read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; one that is not there is empty. Raises CheckpointError."""
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
-        stated = json.loads(_read_text(path, "valid JSON"))
-    except ValueError as error:
+        stated = json.loads(read_text(path, "valid JSON"))
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(stated, dict):
         raise CheckpointError(f"{path}: expected an object, found {type(stated).__name__}")
     return stated
+
+
+def read_text(path: Path, kind: str) -> str:
+    """Read a regular file in UTF-8, whatever the locale. Raises CheckpointError."""
+    try:
+        return read_regular(path).decode()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not {kind}: {error}") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sterna.engine import CheckpointError, read_gguf_keys
-from sterna.server.text.checkpoint_text import TEMPLATE_FILES, TOKENIZER_FILE, Part
+from sterna.server.text.checkpoint_text import TEMPLATE_FILES, TOKENIZER_FILE, Part, read_text
 from sterna.server.text.gguf_tokenizer import build_tokenizer
 
 _TEMPLATE: Final = "tokenizer.chat_template"
@@ -29,7 +29,7 @@ class GgufText:
         """See ``CheckpointText``."""
         beside = self._path.with_name(TOKENIZER_FILE)
         if beside.is_file():
-            return beside.read_text(encoding="utf-8")
+            return read_text(beside, "a tokenizer")
         try:
             return build_tokenizer(self._keys()).to_str()
         except (ValueError, KeyError, TypeError) as error:
@@ -56,7 +56,7 @@ class GgufText:
             templates["default"] = keys[_TEMPLATE]
         beside = self._path.with_name(TEMPLATE_FILES["default"])
         if beside.is_file():
-            templates["default"] = beside.read_text(encoding="utf-8")
+            templates["default"] = read_text(beside, "a chat template")
         return templates
 
     def generation_config(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ them. Only for logprobs and ``/tokenize``: the text of an answer comes from the 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from tokenizers import Tokenizer as Encoder
@@ -30,6 +30,7 @@ class Vocabulary:
         self._bytes_of_character = _byte_of_each_character() if "ByteLevel" in kinds else None
         self._has_byte_tokens = "ByteFallback" in kinds
         names = encoder.get_vocab(with_added_tokens=True)
+        self.foreign_token = self._find_foreign(encoder.get_vocab(with_added_tokens=False))
         self.num_ids = 1 + max(names.values(), default=-1)
         self._longest = max((len(name.encode()) for name in names), default=0)
         added = encoder.get_added_tokens_decoder().values()
@@ -38,6 +39,16 @@ class Vocabulary:
             and encoder.normalizer is None
             and not any(token.lstrip or token.rstrip for token in added)
         )
+
+    def _find_foreign(self, names: Collection[str]) -> str | None:
+        """Return a token with characters that stand for no byte, if they all should."""
+        if self._bytes_of_character is None:
+            return None
+        foreign = set("".join(names)) - self._bytes_of_character.keys()
+        if not foreign:
+            return None
+        added = set(self._added.values())
+        return next((name for name in names if name not in added and foreign & set(name)), None)
 
     def least_tokens(self, text: str) -> int:
         """How many tokens a text has at least, told at once; 0 if some of it might get lost."""

@@ -48,4 +48,4 @@ class ToolCalls:
 
 def _rule(name: str, tool: Tool) -> str:
     head = f'{{"name": "{tool.name}", "arguments": '
-    return f'{name}: {json.dumps(head)} {json_rule(tool.parameters)} "}}"\n'
+    return f'{name}: {json.dumps(head)} {json_rule(tool.arguments)} "}}"\n'

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sterna.server.constraints.grammars import Form
+from sterna.server.constraints.grammars import Form, JsonSchema
 
 CALL_BEGIN, CALL_END = "<tool_call>", "</tool_call>"
 
@@ -20,6 +20,13 @@ class Tool:
     description: str | None
     parameters: Mapping[str, Any]  # JSON schema of the arguments, always of an object
     param: str  # where the request states the schema, for errors
+    is_strict: bool = False  # arguments follow the schema to the letter, or it is refused
+    without: frozenset[str] = frozenset()  # patterns of it that can't be kept to
+
+    @property
+    def arguments(self) -> JsonSchema:
+        """The form of the arguments."""
+        return JsonSchema(self.parameters, self.is_strict, self.without)
 
     def for_template(self) -> dict[str, Any]:
         """Return the tool as a chat template expects it, in OpenAI's form and order."""
@@ -39,3 +46,8 @@ class ToolUse:
     is_parallel: bool = True  # whether an answer may have several calls
     is_named: bool = False  # the client, not the model, has chosen the tool
     form: Form | None = None  # of an answer that has no calls; None: free text
+
+    def unenforced(self) -> str:
+        """What arguments are not held to: of each such tool the keywords, as one line."""
+        left_out = {tool.name: tool.arguments.enforced().left_out for tool in self.allowed}
+        return "; ".join(f"{name}: {', '.join(found)}" for name, found in left_out.items() if found)

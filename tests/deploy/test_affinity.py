@@ -68,6 +68,21 @@ def test_what_has_no_prefix_has_no_key(body: Any) -> None:
     assert affinity_key(ask(body)) is None
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"prompt": ' + b"[" * 100_000,
+        b'{"prompt": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"prompt": ' + b"[" * 900 + b"1" + b"]" * 900 + b"}",
+        b'{"messages": [{"role": "user", "content": ' + b'{"a":' * 900 + b"1" + b"}" * 900 + b"}]}",
+    ],
+    ids=["unclosed", "closed", "prompt", "messages"],
+)
+def test_a_body_that_nests_deeply_is_for_a_replica_to_refuse(body: bytes) -> None:
+    key = affinity_key(ask(body))
+    assert key is None or len(key) < 2 * len(body)
+
+
 def test_keys_spread_over_all_replicas() -> None:
     homes = Counter(order_by_key(f"key {i}", REPLICAS)[0] for i in range(1000))
     assert all(180 < homes[replica] < 320 for replica in REPLICAS)  # mean 250, 5 deviations of 14

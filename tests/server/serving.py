@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from sterna.server.commands.serve import load_app
+from sterna.server.http.listener import make_config
 from sterna.server.settings import Settings
 from tests.server.scripted import CLOCKS, LIMIT_SECONDS, NEVER_SECONDS
 
@@ -19,8 +20,9 @@ CLIENT_SECONDS = 600.0  # on a busy machine
 @asynccontextmanager
 async def serve(app: FastAPI) -> AsyncIterator[str]:
     """Run an app behind a real socket, in this event loop. Yields where it listens."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="on")
-    server = uvicorn.Server(config)
+    services = getattr(app.state, "services", None)  # a peer of the benchmarks has none
+    settings: Settings = services.settings if services else Settings.load({}, {})
+    server = uvicorn.Server(make_config(app, settings.model_copy(update={"port": 0})))
     task = asyncio.create_task(server.serve())
     async with asyncio.timeout(LIMIT_SECONDS):
         while not server.started:

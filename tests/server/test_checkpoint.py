@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from shutil import copy
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -18,6 +19,14 @@ from sterna.server import checkpoint, hub
 from sterna.server.settings import Settings
 
 RESPONSE: Any = httpx.Response(404, request=httpx.Request("GET", "http://hub/api"))
+
+
+@pytest.fixture(autouse=True)
+def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub whose repositories hold safetensors."""
+    info = SimpleNamespace(siblings=[SimpleNamespace(rfilename="model.safetensors", size=1)])
+    monkeypatch.setattr(hub, "is_reachable", lambda: True)
+    monkeypatch.setattr(hub, "model_info", lambda *_, **__: info)
 
 
 def settings(model: str | None, name: str | None = None) -> Settings:
@@ -76,7 +85,6 @@ def test_a_failed_download_is_one_line(
         raise error
 
     monkeypatch.setattr(hub, "snapshot_download", fail)
-    monkeypatch.setattr(hub, "hf_hub_download", fail)
     for ask in (checkpoint.resolve, checkpoint.check):
         with pytest.raises(CheckpointError, match=reason) as caught:
             ask(settings("owner/model"))
@@ -89,11 +97,11 @@ def test_of_a_hub_id_two_small_files_are_checked(
 ) -> None:
     asked: list[tuple[str, str]] = []
 
-    def download(model: str, name: str) -> str:
-        asked.append((model, name))
-        return str(tmp_path / name)
+    def download(model: str, *, allow_patterns: list[str], **_: object) -> str:
+        asked.extend((model, name) for name in allow_patterns)
+        return str(tmp_path)
 
-    monkeypatch.setattr(hub, "hf_hub_download", download)
+    monkeypatch.setattr(hub, "snapshot_download", download)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         checkpoint.check(settings("owner/model"))
     assert asked == [("owner/model", "config.json")]

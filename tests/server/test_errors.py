@@ -273,3 +273,22 @@ class TestSmallLimit:
         response = await client.post(TEXT, content=chunks(), headers=headers)
         assert response.status_code == 413
         assert error_of(response)["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "x" * 100_000},
+        {"model": "scripted", "x" * 100_000: 1},
+        {"model": "scripted", "x\ny" * 10_000: 1},
+        {"model": "scripted", "tool_choice": "\n" * 1000 + "x" * 100_000},
+    ],
+)
+async def test_what_an_error_echoes_is_cut_to_a_line(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    response = await client.post("/v1/completions", json={"prompt": "Once"} | body)
+    assert response.status_code in (400, 404)
+    error = response.json()["error"]
+    assert len(response.content) < 1500
+    assert "\n" not in error["message"]

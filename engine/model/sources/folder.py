@@ -23,6 +23,7 @@ from sterna.engine.model.sources.digest import sampled_digest
 from sterna.engine.model.sources.expected_tensor import ExpectedTensor, floats, ternary_matrix
 from sterna.engine.model.sources.json_object import JsonObject
 from sterna.engine.model.sources.quantization import WeightForm, read_weight_form
+from sterna.engine.model.sources.regular_file import read_regular
 from sterna.engine.model.sources.safetensors_file import SafetensorsFile
 from sterna.engine.model.sources.source import Fingerprint, TernaryTensor
 from sterna.engine.model.sources.ternary import read_ternary
@@ -63,10 +64,9 @@ class Folder:
     def fingerprint(self) -> Fingerprint:
         """Return [name, size, time in ns, digest] of each file; weights are sampled."""
         config_file = self.path / CONFIG_FILE
-        digests = {config_file: hashlib.sha256(config_file.read_bytes()).hexdigest()}
-        digests |= {
-            path: sampled_digest(path) for path in {file.path for file in self.files.values()}
-        }
+        digests = {config_file: hashlib.sha256(read_regular(config_file)).hexdigest()}
+        paths = {file.path for file in self.files.values()}
+        digests |= {path: sampled_digest(path) for path in paths}
         return [
             [path.name, (stat := path.stat()).st_size, stat.st_mtime_ns, digest]
             for path, digest in sorted(digests.items())

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from sterna.engine.errors import CheckpointError
+from sterna.engine.model.sources.regular_file import read_regular
 
+MAX_INTEGER = 2**31 - 1  # of a size; the kernels count in 32 bits
 _MAX_SHOWN = 60  # characters of a found value
 
 
@@ -28,7 +30,7 @@ class JsonObject:
     def read(cls, file: Path) -> "JsonObject":
         """Read a file that holds one object; raises CheckpointError where there is none."""
         try:
-            return cls(str(file), parse_object(file.read_bytes()))
+            return cls(str(file), parse_object(read_regular(file)))
         except OSError as error:
             raise CheckpointError(f"{file}: cannot be read: {error.strerror}") from error
         except ValueError as error:
@@ -46,12 +48,12 @@ class JsonObject:
         return self.fields.get(key) is not None
 
     def integer(self, key: str, *, minimum: int = 1, default: int | None = None) -> int:
-        """Return an integer of at least ``minimum``; without a default the key is required."""
+        """Return an integer, ``minimum`` or more; without a default the key is required."""
         if default is not None and not self.has(key):
             return default
         value = self.fields.get(key)
-        if not _is_integer(value) or value < minimum:
-            raise self.error(key, f"an integer of at least {minimum}")
+        if not _is_integer(value) or not minimum <= value <= MAX_INTEGER:
+            raise self.error(key, f"an integer from {minimum} to {MAX_INTEGER}")
         return value
 
     def positive_number(self, key: str, *, default: float | None = None) -> float:

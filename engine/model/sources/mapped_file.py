@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from sterna.engine.kernels import Codes
+from sterna.engine.model.sources.regular_file import open_regular
 
 
 def map_file(file: Path, num_bytes: int) -> Codes:
@@ -17,7 +18,7 @@ def map_file(file: Path, num_bytes: int) -> Codes:
     mapped kills the process on access, so replace one by renaming a new file over it. Raises
     OSError if the file cannot be read, ValueError if it is shorter.
     """
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         mapping = mmap.mmap(opened.fileno(), num_bytes, access=mmap.ACCESS_READ)
     return np.frombuffer(mapping, np.uint8)
 

@@ -7,6 +7,7 @@ A file is an 8-byte little-endian length, a JSON header of that length, then the
 Offsets count from the end of the header; the tensors fill the data without gap or overlap.
 """
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -20,6 +21,7 @@ from sterna.engine.errors import CheckpointError
 from sterna.engine.kernels import Codes
 from sterna.engine.model.sources.json_object import one_line, parse_object, shown
 from sterna.engine.model.sources.mapped_file import map_file, view_at
+from sterna.engine.model.sources.regular_file import open_regular
 
 _MAX_HEADER_BYTES: Final = 100_000_000  # as the safetensors library has it
 _DTYPES: Final = {
@@ -84,8 +86,8 @@ class SafetensorsFile:
 def _read_header(path: Path) -> tuple[bytes, int, int]:
     """Return the header's bytes, where the data begins, and the size of the file."""
     try:
-        num_bytes = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            num_bytes = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
             header_fits = num_bytes >= 8 and length <= min(_MAX_HEADER_BYTES, num_bytes - 8)
             header = file.read(length) if header_fits else b""

@@ -1,10 +1,12 @@
 """A backend that cannot run here says so in one line, with the remedy."""
 
 import sys
+from typing import get_args
 
 import pytest
 
-from sterna.engine.kernels import BACKENDS, kv_head_bytes
+from sterna.engine import config
+from sterna.engine.kernels import BACKENDS, KVDtype, kv_head_bytes
 
 
 def test_reference_without_torch_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +33,8 @@ def test_reference_refuses_a_device_that_torch_does_not_find(device: str) -> Non
 def test_bytes_of_a_head_in_the_cache(dtype: str, num_bytes: int) -> None:
     """A head of 32; int8 has a float32 scale."""
     assert kv_head_bytes(32, dtype) == num_bytes  # type: ignore[arg-type]
+
+
+def test_the_kernels_types_of_a_cache_are_those_of_the_settings() -> None:
+    """Kernels know nothing of the engine's configuration, so that each has its own list."""
+    assert get_args(KVDtype) == get_args(config.KVDtype)

@@ -268,6 +268,22 @@ def test_nobody_starves() -> None:
     assert waited * SECONDS_PER_LEVEL / 4 > 2 * SECONDS_PER_LEVEL, "it did have to wait"
 
 
+@pytest.mark.parametrize("levels", [0, 2])
+def test_no_priority_overtakes_for_longer_than_its_levels(levels: int) -> None:
+    """One client that keeps asking for the greatest urgency would else hold up all others."""
+    clock = Clock()
+    scheduler = Scheduler(KVCache(10, 4), 8, 1, 8, clock=clock, max_levels=levels)
+    plain = make_request("p", 1, max_tokens=1)
+    scheduler.add(plain)
+    num_overtaking = 0
+    while not plain.finish_reason:
+        scheduler.add(make_request("u", 1, max_tokens=1, priority=-(2**31)))
+        num_overtaking += "u" in step(scheduler)
+        clock.seconds += SECONDS_PER_LEVEL / 2
+        assert num_overtaking < 100
+    assert num_overtaking == 2 * levels
+
+
 def test_least_urgent_is_preempted_even_if_it_came_first() -> None:
     scheduler = make_scheduler(num_blocks=5, block_tokens=2)
     first, urgent = make_request("a", 3, priority=1), make_request("b", 3, priority=0)

@@ -97,7 +97,7 @@ def chain(num_links: int) -> JsonSchema:
 async def test_a_long_chain_is_followed_to_its_end(tmp_path: Path) -> None:
     """On a thread's usual stack it would end the process."""
     compiler = make_compiler(tmp_path, max_bytes=4 * LIMIT_BYTES)
-    assert await compiler.compile(chain(3700), "response_format")
+    assert await compiler.compile(chain(2600), "response_format")
     compiler.stop()
 
 

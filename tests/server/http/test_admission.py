@@ -53,13 +53,17 @@ def test_what_can_never_fit_is_an_error_of_the_client() -> None:
 
 def test_text_is_bounded_in_bytes_but_one_body_always_fits() -> None:
     places = make(2, 3, max_bytes=100)
-    with places.open(101):
-        with pytest.raises(BusyError), places.open(1):
-            pass
+    with places.body() as large, places.body() as small:
+        large.hold(50)
+        large.hold(101)
+        with pytest.raises(BusyError):
+            small.hold(1)
         assert places.num_bytes == 101
-    with places.open(60), places.open(40):
+    with places.body() as first, places.body() as second:
+        first.hold(60)
+        second.hold(40)
         assert places.num_bytes == 100
-    assert (places.num_bytes, places.num_open) == (0, 0)
+    assert places.num_bytes == 0
 
 
 def test_retry_after_is_the_backlog_at_the_rate_of_late(clock: list[float]) -> None:

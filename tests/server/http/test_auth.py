@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from sterna.engine import ConfigError
 from sterna.server.http import auth
 from sterna.server.http.auth import OPEN_PATHS, load_keys
+from sterna.server.http.target import meant_path
 from sterna.server.routes.page import PATHS
 from sterna.server.settings import Settings
 from tests.server.scripted import LIMIT_SECONDS, make_settings
@@ -39,11 +40,12 @@ async def test_every_route_but_health_and_the_page_wants_a_key(
     for path in sorted(
         paths | {"/openapi.json", "/nothing", "/page/app.js", "/page/x", "/health/", "/HEALTH"}
     ):
-        for method in ("GET", "POST", "OPTIONS"):
+        is_closed = meant_path(path, "") not in OPEN_PATHS | PATHS
+        for method in ("GET", "HEAD", "POST", "OPTIONS"):
             response = await client.request(method, path)
-            assert (response.status_code == 401) == (path not in OPEN_PATHS | PATHS), path
+            assert (response.status_code == 401) == is_closed, path
             assert response.headers["x-request-id"]
-            if response.status_code == 401:
+            if response.status_code == 401 and method != "HEAD":
                 assert response.headers["www-authenticate"] == "Bearer"
                 error = response.json()["error"]
                 assert (error["type"], error["code"]) == ("authentication_error", "invalid_api_key")

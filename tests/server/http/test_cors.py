@@ -28,7 +28,7 @@ async def test_by_default_no_origin_is_allowed(client: httpx.AsyncClient) -> Non
 class TestAllowed:
     @pytest.fixture
     def settings(self, folder: Path) -> Settings:
-        origins = "http://one.example,https://two.example"
+        origins = " http://one.example , https://two.example,"
         return make_settings(folder, allowed_origins=origins, api_key="secret")
 
     async def test_only_the_named_ones_are(self, client: httpx.AsyncClient) -> None:
@@ -37,6 +37,7 @@ class TestAllowed:
             preflight = await client.options("/v1/completions", headers=headers | PREFLIGHT)
             assert preflight.status_code == (200 if allowed else 400)
             assert (preflight.headers.get(ALLOWED) == name) == allowed
+            assert allowed or preflight.json()["error"]["type"] == "invalid_request_error"
             refusal = await client.get("/v1/models", headers=headers)
             assert refusal.status_code == 401  # which the page may read
             assert (refusal.headers.get(ALLOWED) == name) == allowed

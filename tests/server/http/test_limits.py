@@ -1,6 +1,7 @@
 """What is too large is refused as soon as that is known, by a parser that cannot overflow."""
 
 import json
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from sterna.server.http.dependencies import Services
 from sterna.server.http.limits import (
     MAX_HEADER_BYTES,
     MAX_HEADERS,
@@ -18,6 +20,8 @@ from sterna.server.http.limits import (
     LimitedBody,
     RequestLimits,
 )
+from tests.server.http.wire import CHUNKED, HEAD, Wire
+from tests.server.waiting import until
 
 TEXT = "/v1/completions"
 JSON = {"content-type": "application/json"}
@@ -71,6 +75,49 @@ def test_shape_is_found_wherever_the_text_is_cut() -> None:
             shape.read(text[start:end])
             start = end
         assert (shape.depth, shape.num_nodes) == (depth, depth), text
+
+
+def holds(services: Services, num_bytes: int) -> bool:
+    return services.admission.num_bytes == num_bytes
+
+
+async def test_bodies_count_while_they_are_received(base_url: str, services: Services) -> None:
+    """What is declared counts at once, and what comes in chunks as it comes."""
+    chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    for head, piece, counted in (
+        (HEAD + b"content-length: 4000000\r\n\r\n", b"", 4_000_000),
+        (CHUNKED, chunk, 0x10000),
+    ):
+        async with Wire(base_url) as first, Wire(base_url) as second, Wire(base_url) as third:
+            for wire in (first, second):
+                await wire.send(head + piece)
+            await until(partial(holds, services, 2 * counted))
+            services.admission._max_bytes = 2 * counted
+            await third.send(head + piece)
+            status, response, body = await third.answer()
+            assert (status, json.loads(body)["error"]["code"]) == (429, "queue_full")
+            assert b"retry-after: " in response
+            assert b"connection: close" in response
+            assert await third.rest() == b""
+        await until(partial(holds, services, 0))  # its senders are gone
+
+
+async def test_an_unknown_url_s_body_is_not_awaited(base_url: str, services: Services) -> None:
+    async with Wire(base_url) as wire:
+        head = HEAD.replace(b"/v1/completions", b"/nothing")
+        await wire.send(head + b"content-length: 4000000\r\n\r\n")
+        assert (await wire.answer())[0] == 404
+    assert services.admission.num_bytes == 0
+
+
+@pytest.mark.parametrize("num_bytes", [1, 2, 3])
+def test_a_string_ends_where_it_ends_though_each_piece_is_small(num_bytes: int) -> None:
+    """A backslash is the last of its piece, and the quote after it the first of the next."""
+    text = rb'{"\\": "\"[", "[\"": ["\\\"[{", "\\\\", {}], "\u005b": "]"}'
+    shape = JsonShape()
+    for start in range(0, len(text), num_bytes):
+        shape.read(text[start : start + num_bytes])
+    assert (shape.depth, shape.num_nodes) == (3, 3)
 
 
 @pytest.mark.parametrize("headers", [[("x", "v")] * (MAX_HEADERS + 1), [("x", "v" * 70_000)]])

@@ -16,7 +16,7 @@ from tests.server.scripted import LIMIT_SECONDS, make_settings
 def settings(folder: Path) -> Settings:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    return make_settings(folder, port=port)
+    return make_settings(folder, port=port, root_path="/sterna")
 
 
 def test_it_is_alive_not_ready_and_lets_go_of_the_port(settings: Settings) -> None:
@@ -26,7 +26,9 @@ def test_it_is_alive_not_ready_and_lets_go_of_the_port(settings: Settings) -> No
         answered_while_loading(settings),
         httpx.Client(base_url=url, transport=transport, timeout=LIMIT_SECONDS) as client,
     ):
-        assert client.get("/health/live").json() == {"status": "live"}
+        for path in ("/health/live", "/health/live/", "/sterna/health/live"):
+            assert client.get(path).json() == {"status": "live"}
+        assert client.head("/health/live").status_code == 200
         for path in ("/health", "/health/ready", "/v1/models", "/v1/messages"):
             response = client.get(path, headers={"x-request-id": "mine"})
             assert response.status_code == UnavailableError.status

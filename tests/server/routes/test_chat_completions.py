@@ -237,7 +237,7 @@ async def test_an_unknown_model_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.post(URL, json=BODY | {"model": "gpt-4o"})
     assert response.status_code == 404
     assert response.json()["error"] == {
-        "message": "The model 'gpt-4o' does not exist.",
+        "message": "The model 'gpt-4o' does not exist. Served here: scripted, alias/of-it.",
         "type": "invalid_request_error",
         "param": "model",
         "code": "model_not_found",

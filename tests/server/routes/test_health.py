@@ -1,6 +1,7 @@
 """What an orchestrator and a Prometheus see."""
 
 import asyncio
+from importlib.metadata import version
 
 import httpx
 import pytest
@@ -16,11 +17,17 @@ BODY = {"model": "scripted", "prompt": "Once"}
 
 async def statuses(client: httpx.AsyncClient) -> tuple[int, ...]:
     urls = ("/health/live", "/health/ready", "/health")
-    return tuple([(await client.get(url)).status_code for url in urls])
+    found = tuple([(await client.get(url)).status_code for url in urls])
+    assert (await client.get("/ping")).status_code == found[-1]
+    return found
 
 
 async def test_a_server_with_a_running_engine_is_healthy(client: httpx.AsyncClient) -> None:
     assert await statuses(client) == (200, 200, 200)
+
+
+async def test_it_tells_its_version(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/version")).json() == {"version": version("sterna")}
 
 
 async def test_a_stopping_server_is_alive_but_not_ready(

@@ -177,7 +177,10 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
             "output_config.format.schema",
         ),
         (
-            {"max_tokens": 1, "tools": [{"name": "f", "input_schema": {"not": {}}}]},
+            {
+                "max_tokens": 1,
+                "tools": [{"name": "f", "input_schema": {"not": {}}, "strict": True}],
+            },
             "tools[0].input_schema",
         ),
         ({"messages": []}, "messages"),

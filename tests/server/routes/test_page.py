@@ -32,6 +32,20 @@ async def test_its_files_have_their_type_and_may_be_cached_if_asked_again(
     assert answer.headers["cache-control"] == "no-cache"
 
 
+@pytest.mark.parametrize(
+    ("range_", "status"), [("bytes=0-3", 206), ("bytes=9999999-", 416), ("lines=1", 400)]
+)
+async def test_a_range_that_is_wrong_has_the_documented_error(
+    client: httpx.AsyncClient, range_: str, status: int
+) -> None:
+    answer = await client.get("/page/app.js", headers={"range": range_})
+    assert answer.status_code == status
+    if status != 206:
+        assert answer.json()["error"]["type"] == "invalid_request_error"
+        assert answer.headers["x-request-id"]
+        assert (answer.headers.get("content-range") is not None) == (status == 416)
+
+
 @pytest.mark.parametrize("path", ["index.html", "nothing.js", "..%2Fapp.py", "%2Fetc%2Fpasswd"])
 async def test_no_other_file_can_be_had(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(f"/page/{path}")).status_code == 404

@@ -7,6 +7,7 @@ its name, u32 dimensions, u64 sizes with the width first, u32 type and u64 offse
 The type decides how many bytes a tensor has, so that is checked where types are known.
 """
 
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sterna.engine.errors import CheckpointError
 from sterna.engine.kernels import Codes
 from sterna.engine.model.sources.json_object import shown
 from sterna.engine.model.sources.mapped_file import map_file
+from sterna.engine.model.sources.regular_file import open_regular
 
 MAGIC: Final = b"GGUF"
 _VERSIONS: Final = (2, 3)
@@ -76,8 +78,9 @@ class GgufContainer:
 
 def _mapped(path: Path) -> tuple[Codes, int]:
     try:
-        num_bytes = path.stat().st_size
-        if not path.is_file() or num_bytes < len(MAGIC):
+        with open_regular(path) as file:
+            num_bytes = os.fstat(file.fileno()).st_size
+        if num_bytes < len(MAGIC):
             raise CheckpointError(f"{path}: found {num_bytes} bytes, expected a GGUF file")
         return map_file(path, num_bytes), num_bytes
     except OSError as error:
