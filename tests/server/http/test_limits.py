@@ -10,6 +10,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from sterna.server.http.admission import Admission, HeldBody
 from sterna.server.http.dependencies import Services
 from sterna.server.http.limits import (
     MAX_HEADER_BYTES,
@@ -21,6 +22,7 @@ from sterna.server.http.limits import (
     RequestLimits,
 )
 from tests.server.http.wire import CHUNKED, HEAD, Wire
+from tests.server.scripted import LIMIT_SECONDS
 from tests.server.waiting import until
 
 TEXT = "/v1/completions"
@@ -128,6 +130,10 @@ async def test_too_many_headers(client: httpx.AsyncClient, headers: Any) -> None
     assert response.headers["x-request-id"]
 
 
+def admission() -> Admission:
+    return Admission(1, 1, on_refusal=lambda count: None, max_bytes=1000)
+
+
 async def status_of(*headers: tuple[bytes, bytes]) -> int:
     """What a request with these headers gets, behind the limits 200."""
     sent: list[Message] = []
@@ -142,7 +148,7 @@ async def status_of(*headers: tuple[bytes, bytes]) -> int:
         await send({"type": "http.response.start", "status": 200})
 
     scope = {"type": "http", "path": "/", "headers": list(headers)}
-    await RequestLimits(app, max_body_bytes=10)(scope, receive, send)
+    await RequestLimits(app, 10, LIMIT_SECONDS, admission())(scope, receive, send)
     return int(sent[0]["status"])
 
 
@@ -155,12 +161,12 @@ async def test_as_much_as_the_limits_say_is_served() -> None:
 
 
 def limited(*pieces: bytes, max_bytes: int = 1000) -> LimitedBody:
-    messages = iter([{"type": "http.request", "body": piece} for piece in pieces])
+    messages = iter([{"type": "http.request", "body": it, "more_body": True} for it in pieces])
 
     async def receive() -> Message:
         return next(messages)
 
-    return LimitedBody(receive, max_bytes)
+    return LimitedBody(receive, HeldBody(admission()), max_bytes, LIMIT_SECONDS, declared=0)
 
 
 async def test_a_body_may_be_nested_as_deep_as_the_limit_says() -> None:
