@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[!-~]{1,128}")  # printable ASCII: it comes back in a header
 QUIET_ROUTES = (
-    "/health", "/health/live", "/health/ready", "/metrics", "/page/{name}", "/ping",
+    "/health", "/health/live", "/health/ready", "/metrics", "/page/{name:path}", "/ping",
 )  # fmt: skip
 
 

@@ -1,93 +1,110 @@
-// One card: a title, lines over the last minutes, and the present values as text. Plain SVG.
+// One card: a title, lines over the last minutes with their axes, and the present values as text.
 
-export const NUM_POINTS = 120;
+import { TimeAxis, ValueAxis } from "./axes.js";
+import { drawn, element } from "./element.js";
+import { endOfScale } from "./units.js";
+
+export const SPAN_SECONDS = 120;
+const GAP_SECONDS = 5; // values further apart are not joined by a line
 const [WIDTH, HEIGHT] = [300, 60];
-const SVG = "http://www.w3.org/2000/svg";
 
-/** Makes an element with a class and a text. */
-export function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text;
-  return made;
-}
+/** What each series is, where its name is short. */
+const MEANINGS = { p99: "99th percentile: 99 of 100 were at most this" };
 
-/** A chart of up to four series. `format` writes a value with its unit. */
+/** A chart of up to four series in one unit. `apart`: the two series have a scale each, left and right. */
 export class Chart {
-  #series = new Map(); // name -> {values, line, area, shown}
+  #series = new Map(); // name -> {points, line, area, shown}
 
-  constructor(title, format) {
-    this.title = title;
-    this.format = format;
+  constructor(title, unit, { apart = false } = {}) {
+    [this.title, this.unit, this.apart] = [title, unit, apart];
     this.figure = element("figure", "card");
     this.figure.setAttribute("aria-label", title);
     const caption = element("figcaption", "", title);
     this.peak = element("span", "peak");
     caption.append(this.peak);
-    this.svg = document.createElementNS(SVG, "svg");
-    this.svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-    this.svg.setAttribute("preserveAspectRatio", "none");
-    this.svg.setAttribute("role", "img");
+    this.axes = apart ? [new ValueAxis("left", "s0"), new ValueAxis("right", "s1")] : [new ValueAxis("left")];
+    this.time = new TimeAxis(SPAN_SECONDS);
+    this.svg = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+    this.svg.append(drawn("path", { class: "grid", d: grid() }));
+    const plot = element("div", "plot");
+    plot.append(this.svg, this.time.node, ...this.axes.map((axis) => axis.node));
     this.legend = element("dl");
     this.note = element("p", "note");
-    this.figure.append(caption, this.svg, this.legend, this.note);
+    this.figure.append(caption, plot, this.legend, this.note);
   }
 
-  /** Appends one value to each named series (NaN: none now) and draws. */
-  push(values, note = "") {
+  /** Appends one value at `at` (seconds) to each named series (NaN: none now) and draws. */
+  push(at, values, note = "") {
     for (const name of Object.keys(values)) if (!this.#series.has(name)) this.#add(name);
     for (const [name, series] of this.#series) {
-      series.values.push(values[name] ?? NaN);
-      if (series.values.length > NUM_POINTS) series.values.shift();
+      series.points.push({ at, value: values[name] ?? NaN });
+      while (at - series.points[0].at > SPAN_SECONDS) series.points.shift();
     }
     this.figure.classList.toggle("bare", !this.#series.size);
     this.note.textContent = note;
-    this.#draw();
+    this.#draw(at);
+  }
+
+  /** Marks the values as old, since the time of day `since`; an empty text: as current. */
+  markStale(since) {
+    this.figure.classList.toggle("stale", Boolean(since));
+    if (since) this.peak.textContent = "stale";
+    this.time.endAt(since || "now");
   }
 
   #add(name) {
     const colour = `s${this.#series.size % 4}`;
-    const [line, area] = ["line", "area"].map((kind) => {
-      const path = document.createElementNS(SVG, "path");
-      path.setAttribute("class", `${kind} ${colour}`);
-      return path;
-    });
+    const [line, area] = ["line", "area"].map((kind) => drawn("path", { class: `${kind} ${colour}` }));
     this.svg.append(area, line);
-    const [row, shown] = [element("div", colour), element("dd")];
-    row.append(element("dt", "", name), shown);
+    const [row, term, shown] = [element("div", colour), element("dt", "", name), element("dd")];
+    if (MEANINGS[name]) term.title = MEANINGS[name];
+    row.append(term, shown);
     this.legend.append(row);
-    this.#series.set(name, { values: [], line, area, shown });
+    this.#series.set(name, { points: [], line, area, shown });
   }
 
-  #draw() {
-    const finite = [...this.#series.values()].flatMap((series) => series.values).filter(Number.isFinite);
-    const most = Math.max(0, ...finite);
-    this.peak.textContent = most > 0 ? `peak ${this.format(most)}` : "";
-    const spoken = [];
-    for (const [name, { values, line, area, shown }] of this.#series) {
-      const [path, filled] = paths(values, most || 1);
-      line.setAttribute("d", path);
-      area.setAttribute("d", filled);
-      shown.textContent = Number.isFinite(values.at(-1)) ? this.format(values.at(-1)) : "–";
-      spoken.push(`${name} ${shown.textContent}`);
-    }
+  #draw(now) {
+    const peaks = [...this.#series].map(([name, { points }]) => ({ name, value: peakOf(points) }));
+    const highest = peaks.reduce((high, peak) => (peak.value > high.value ? peak : high), { value: 0 });
+    this.peak.textContent = highest.value > 0 ? `peak ${highest.name} ${this.unit.write(highest.value)}` : "";
+    const ends = peaks.map((peak) => endOfScale((this.apart ? peak : highest).value, this.unit));
+    this.axes.forEach((axis, index) => ends.length > index && axis.show(ends[index], this.unit));
+    const spoken = [...this.#series].map(([name, series], index) => `${name} ${this.#trace(series, ends[index], now)}`);
     this.svg.setAttribute("aria-label", `${this.title}: ${spoken.join(", ") || "no data"}`);
+  }
+
+  /** Draws one series and returns its present value as text. */
+  #trace({ points, line, area, shown }, end, now) {
+    const [path, filled] = paths(points, end, now);
+    line.setAttribute("d", path);
+    area.setAttribute("d", filled);
+    const { value } = points.at(-1);
+    return (shown.textContent = Number.isFinite(value) ? this.unit.write(value) : "–");
   }
 }
 
-/** The line and the area beneath it, with gaps where there is no value; the newest at the right. */
-function paths(values, most) {
+function peakOf(points) {
+  return Math.max(0, ...points.map((point) => point.value).filter(Number.isFinite));
+}
+
+function grid() {
+  const [middle, half] = [HEIGHT / 2, WIDTH / 2];
+  return `M0 0H${WIDTH}M0 ${middle}H${WIDTH}M0 ${HEIGHT}H${WIDTH}M${half} 0V${HEIGHT}`;
+}
+
+/** The line and the area beneath it, with gaps where there is no value; now is at the right. */
+function paths(points, end, now) {
   const runs = [];
-  let run = null;
-  values.forEach((value, index) => {
-    if (!Number.isFinite(value)) run = null;
-    else {
-      if (!run) runs.push((run = []));
-      const x = WIDTH - ((values.length - 1 - index) * WIDTH) / (NUM_POINTS - 1);
-      run.push([x.toFixed(1), (HEIGHT - 2 - (value / most) * (HEIGHT - 6)).toFixed(1)]);
+  let last = null;
+  for (const { at, value } of points) {
+    if (Number.isFinite(value)) {
+      if (last === null || at - last > GAP_SECONDS) runs.push([]);
+      const x = WIDTH * (1 - (now - at) / SPAN_SECONDS);
+      runs.at(-1).push([x.toFixed(1), (HEIGHT * (1 - value / end)).toFixed(1)]);
     }
-  });
-  const line = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x} ${y}`).join("");
-  const area = (points) => `${line(points)}L${points.at(-1)[0]} ${HEIGHT}L${points[0][0]} ${HEIGHT}Z`;
+    last = Number.isFinite(value) ? at : null;
+  }
+  const line = (run) => run.map(([x, y], index) => `${index ? "L" : "M"}${x} ${y}`).join("");
+  const area = (run) => `${line(run)}L${run.at(-1)[0]} ${HEIGHT}L${run[0][0]} ${HEIGHT}Z`;
   return [runs.map(line).join(""), runs.map(area).join("")];
 }

@@ -1,34 +1,43 @@
 // The conversation: sends messages, shows the answer while it streams, and can stop it.
 
-import { element } from "./chart.js";
+import { Conversation } from "./conversation.js";
+import { button, element } from "./element.js";
 import { fetchWithKey } from "./key.js";
 import { events } from "./sse.js";
+import { Turn } from "./turn.js";
 
-/** A conversation shown in `log`. Calls `busy(state)` when an answer begins and ends. */
+const NEAR_END_PX = 80; // nearer than this, the log follows what is written
+
+/** A conversation in `log`. `options()` returns {system, ...fields of the request}. */
 export class Chat {
-  #messages = [];
+  #conversation = new Conversation();
   #controller = null;
 
-  constructor(log, busy) {
-    this.log = log;
-    this.busy = busy;
+  /** Calls `busy(state)` when an answer begins and ends, `used(numTokens)` as the context fills. */
+  constructor(log, options, { busy, used }) {
+    Object.assign(this, { log, options, busy, used });
+    this.empty = log.querySelector(".empty");
+    this.#restore();
+    log.addEventListener("scroll", () => (this.atEnd = this.#isAtEnd()));
+    new ResizeObserver(() => this.atEnd && this.#scroll()).observe(log); // what was in view stays so
+    addEventListener("pagehide", () => this.#conversation.save());
   }
 
-  /** Sends a message and streams the answer. `options`: model and temperature. */
-  async send(text, options) {
+  /** Sends a message and streams the answer. */
+  async send(text) {
     if (this.#controller) return;
-    const controller = (this.#controller = new AbortController());
-    this.#begin();
-    this.#messages.push({ role: "user", content: text });
+    this.#conversation.add("user", text);
     this.#show("user", text);
-    const shown = this.#show("assistant writing", "");
-    try {
-      await this.#stream(shown, options, controller.signal);
-    } catch (error) {
-      if (!controller.signal.aborted) this.#fail(error.message);
-    }
-    shown.classList.remove("writing");
-    if (controller === this.#controller) this.#end(shown);
+    await this.#answer();
+  }
+
+  /** Asks the last question again. */
+  async again() {
+    if (this.#controller) return;
+    this.#conversation.dropAnswer();
+    if (this.log.lastElementChild.matches(".failed")) this.log.lastElementChild.remove();
+    if (this.log.lastElementChild.matches(".assistant")) this.log.lastElementChild.remove();
+    await this.#answer();
   }
 
   /** Stops the answer and keeps the text so far. */
@@ -40,73 +49,116 @@ export class Chat {
   clear() {
     this.stop();
     this.#controller = null;
-    this.#messages = [];
-    this.log.replaceChildren();
+    this.#conversation.clear();
+    this.log.replaceChildren(this.empty);
+    this.used(0);
     this.#settle();
   }
 
-  async #stream(shown, options, signal) {
+  #restore() {
+    const { turns } = this.#conversation;
+    for (const { role, content, cost } of turns) {
+      const shown = this.#show(role, content);
+      if (role === "assistant") shown.close(cost, () => this.again());
+    }
+    if (turns.at(-1)?.role === "user") this.#fail("This message has no answer yet.");
+    this.used(turns.findLast((turn) => turn.numTokens)?.numTokens ?? 0);
+  }
+
+  async #answer() {
+    const controller = (this.#controller = new AbortController());
+    this.log.querySelector(".failed")?.remove();
+    this.log.setAttribute("aria-busy", "true"); // a screen reader waits for the whole answer
+    this.busy(true);
+    const { system, ...fields } = this.options();
+    const body = { ...fields, messages: this.#conversation.messages(system) };
+    const shown = this.#show("assistant", "");
+    shown.mark(true);
+    const answer = { shown, turn: null, problem: "" };
+    try {
+      await this.#stream(answer, body, controller.signal);
+    } catch (error) {
+      if (!controller.signal.aborted) answer.problem = error instanceof TypeError ? "The server does not answer." : error.message;
+    }
+    shown.mark(false);
+    if (controller === this.#controller) this.#end(answer, controller.signal.aborted);
+  }
+
+  async #stream(answer, fields, signal) {
     const asked = performance.now();
-    const body = { ...options, messages: this.#messages, stream: true, stream_options: { include_usage: true } };
+    const stream_options = { include_usage: true, continuous_usage_stats: true };
     const response = await fetchWithKey("/v1/chat/completions", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
+      body: JSON.stringify({ ...fields, stream: true, stream_options }),
       signal,
     });
     if (!response.ok) throw new Error(await reason(response));
-    let first = null;
+    let [first, end] = [null, ""];
     for await (const event of events(response.body)) {
       if (event.error) throw new Error(event.error.message);
-      const piece = event.choices[0]?.delta.content;
-      if (piece) {
+      if (event.choices[0]?.delta.content) {
         first ??= performance.now();
-        this.#append(shown, piece);
+        this.#append(answer, event.choices[0].delta.content);
       }
-      if (event.usage && first) this.#showCost(event.usage.completion_tokens, first - asked, performance.now() - first);
+      if (event.choices[0]?.finish_reason === "length") end = "; stopped at the limit of tokens";
+      if (event.usage && answer.turn) this.#count(answer.turn, event.usage, first - asked, performance.now() - first, end);
     }
   }
 
-  #append(shown, piece) {
-    const atEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 60;
-    shown.append(piece);
-    if (atEnd) this.log.scrollTop = this.log.scrollHeight;
+  #append(answer, piece) {
+    answer.turn ??= this.#conversation.add("assistant", "");
+    answer.turn.content += piece;
+    answer.shown.grow(answer.turn.content);
   }
 
-  #show(kind, text) {
-    const turn = element("p", `turn ${kind}`, text);
-    turn.setAttribute("aria-label", kind.startsWith("user") ? "You" : "The model");
-    this.log.append(turn);
-    this.log.scrollTop = this.log.scrollHeight;
-    return turn;
+  #count(turn, usage, firstMs, restMs, end) {
+    const { completion_tokens: count, total_tokens: total } = usage;
+    const rate = count > 1 && restMs > 0 ? `, then ${(((count - 1) * 1000) / restMs).toFixed(0)} tokens/s` : "";
+    turn.cost = `${count} tokens: first after ${firstMs.toFixed(0)} ms${rate}${end}`;
+    turn.numTokens = total;
+    this.used(total);
   }
 
-  #showCost(numTokens, firstMs, restMs) {
-    const rate = numTokens > 1 && restMs > 0 ? `, then ${(((numTokens - 1) * 1000) / restMs).toFixed(0)} tokens/s` : "";
-    const text = `${numTokens} tokens: first after ${firstMs.toFixed(0)} ms${rate}`;
-    this.log.append(element("p", "cost", text));
+  #show(role, content) {
+    const shown = new Turn(role, content, (draw) => this.#following(draw));
+    this.empty.remove();
+    this.log.append(shown.node);
+    this.#scroll();
+    return shown;
+  }
+
+  /** Draws, and stays at the end if the reader is there. */
+  #following(draw) {
+    const atEnd = this.#isAtEnd();
+    draw();
+    if (atEnd) this.#scroll();
+  }
+
+  #isAtEnd() {
+    return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END_PX;
+  }
+
+  #scroll() {
     this.log.scrollTop = this.log.scrollHeight;
+    this.atEnd = true;
   }
 
   #fail(message) {
+    const failed = element("div", "failed");
     const notice = element("p", "notice", message);
     notice.setAttribute("role", "alert");
-    this.log.append(notice);
-    this.log.scrollTop = this.log.scrollHeight;
+    failed.append(notice, button("Retry", "", () => this.again()));
+    this.log.append(failed);
+    this.#scroll();
   }
 
-  #begin() {
-    this.log.querySelector(".empty")?.remove();
-    this.log.setAttribute("aria-busy", "true"); // a screen reader waits for the whole answer
-    this.busy(true);
-  }
-
-  #end(shown) {
-    if (shown.textContent) this.#messages.push({ role: "assistant", content: shown.textContent });
-    else {
-      shown.remove();
-      this.#messages.pop(); // so that the question can be asked again
-    }
+  #end({ shown, turn, problem }, stopped) {
+    if (turn) this.#following(() => shown.close(turn.cost, () => this.again()));
+    else shown.node.remove();
+    const nothing = stopped ? "Stopped before the answer began." : "The model wrote nothing.";
+    if (problem || !turn) this.#fail(problem || nothing);
+    this.#conversation.save();
     this.#controller = null;
     this.#settle();
   }

@@ -1,109 +1,72 @@
-// The charts: reads /metrics every second. The only file that knows the names of metrics.
+// The charts: reads /metrics every second, less often while the server is gone.
 
+import { CARDS } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Scrape, Span } from "./metrics.js";
 import { fetchWithKey, isRefused } from "./key.js";
 
 const RATE_SECONDS = 4; // the time over which rates are computed
 const LATENCY_SECONDS = 20; // latencies are rarer than tokens
-const PERIOD_MS = 1000;
+const [PERIOD_MS, MAX_PERIOD_MS] = [1000, 16_000];
+const PATH = "/metrics";
 const NEEDS_KEY = "API key required";
 
-const bytes = (value) => scaled(value, 1024, ["B", "KiB", "MiB", "GiB", "TiB"]);
-const seconds = (value) => (value < 1 ? `${digits(value * 1000)} ms` : `${digits(value)} s`);
-const perSecond = (value) => `${digits(value)}/s`;
-const percent = (value) => `${digits(value * 100)} %`;
-const watts = (value) => `${digits(value)} W`;
+/** Reads and draws until the page is left. */
+export class Live {
+  #scrapes = [];
+  #seen = ""; // the time of day of the newest values
+  #failures = 0;
+  #reading = false;
+  #timer = 0;
 
-function digits(value) {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 100 ? 1 : 0 });
-}
-
-function scaled(value, base, units) {
-  const power = Math.min(Math.floor(Math.log(Math.max(value, 1)) / Math.log(base)), units.length - 1);
-  return `${digits(value / base ** power)} ${units[power]}`;
-}
-
-/** Each card: its title, the format of its values, and the values: [values, note]. */
-const CARDS = [
-  ["Tokens", perSecond, (_, recent) => [{
-    out: recent.rate("vllm:generation_tokens_total"),
-    in: recent.rate("vllm:prompt_tokens_total"),
-  }]],
-  ["Requests", digits, (now) => [{
-    running: now.sum("vllm:num_requests_running"),
-    waiting: now.sum("vllm:num_requests_waiting"),
-  }]],
-  ["Time to first token", seconds, (_now, _recent, longer) => [latencies(longer, "vllm:time_to_first_token_seconds")]],
-  ["Between tokens", seconds, (_now, _recent, longer) => [latencies(longer, "vllm:inter_token_latency_seconds")]],
-  ["KV cache", percent, (now, _, longer) => [{
-    used: now.sum("vllm:kv_cache_usage_perc"),
-    "prefix hits": longer.growth("vllm:prefix_cache_hits_total") / longer.growth("vllm:prefix_cache_queries_total"),
-  }]],
-  ["Tokens per step", digits, (now, _, longer) => [{ mean: longer.mean("vllm:iteration_tokens_total") }, preemptions(longer)]],
-  ["Memory", bytes, memory],
-  ["Energy", watts, energy],
-];
-
-function latencies(span, name) {
-  return { mean: span.mean(name), p99: span.quantile(0.99, name) };
-}
-
-function preemptions(span) {
-  const count = span.growth("vllm:num_preemptions_total");
-  return count > 0 ? `Preemptions: ${count}. The cache is too small for the running requests.` : "";
-}
-
-function memory(now) {
-  const kind = (kind) => now.sum("sterna:memory_bytes", { kind });
-  const values = { resident: kind("resident"), "KV pool": kind("kv_pool"), weights: kind("weights_packed") };
-  const [fp16, limit] = [kind("weights_fp16_equivalent"), kind("cgroup_limit")];
-  const notes = [];
-  if (fp16) notes.push(`In FP16 the weights would take ${bytes(fp16)}.`);
-  if (limit) notes.push(`Limit: ${bytes(limit)}.`);
-  return [values, notes.join(" ")];
-}
-
-function energy(now, _, longer) {
-  const values = {};
-  for (const { labels, value } of now.all("sterna:power_watts")) values[`${labels.domain}, ${labels.source}`] = value;
-  const sources = now.all("sterna:energy_source_info").map((sample) => sample.labels);
-  const measuring = sources.filter(({ status }) => status === "measuring");
-  if (!measuring.length) return [values, `Unavailable. ${sources.map(described).join("; ")}`];
-  const joules = longer.growth("sterna:energy_joules_total", { source: measuring[0].source });
-  const perToken = joules / longer.growth("vllm:generation_tokens_total");
-  const shown = Number.isFinite(perToken) ? `${digits(perToken)} J per output token (${measuring[0].source}). ` : "";
-  return [values, shown + measuring.map(described).join("; ")];
-}
-
-function described({ source, scope, detail }) {
-  return `${source} (${scope}): ${detail}`;
-}
-
-/** Draws forever. Calls `report(state, text)` after each scrape. */
-export function start(report) {
-  const charts = CARDS.map(([title, format]) => new Chart(title, format));
-  document.getElementById("charts").append(...charts.map((chart) => chart.figure));
-  const scrapes = [];
-  const tick = async () => {
-    if (isRefused()) report("failed", NEEDS_KEY);
-    else if (!document.hidden) await scrape(scrapes, charts, report);
-    setTimeout(tick, PERIOD_MS);
-  };
-  tick();
-}
-
-async function scrape(scrapes, charts, report) {
-  try {
-    const response = await fetchWithKey("/metrics", { cache: "no-store" });
-    if (!response.ok) return report("failed", response.status === 401 ? NEEDS_KEY : `error ${response.status}`);
-    scrapes.push(new Scrape(await response.text(), performance.now() / 1000));
-  } catch {
-    return report("failed", "not responding");
+  /** Draws in `node`. Calls `report(state, text, engine, seen)` after each reading. */
+  constructor(node, report) {
+    this.report = report;
+    this.charts = CARDS.map(([title, unit, options]) => new Chart(title, unit, options));
+    node.append(...this.charts.map((chart) => chart.figure));
   }
-  while (scrapes.length > 1 && scrapes.at(-1).at - scrapes[1].at > LATENCY_SECONDS) scrapes.shift();
-  const now = scrapes.at(-1);
-  report("ready", "ready", now.all("sterna:engine_info")[0]?.labels);
-  const since = (age) => new Span(scrapes.find((scrape) => now.at - scrape.at <= age), now);
-  CARDS.forEach(([, , read], index) => charts[index].push(...read(now, since(RATE_SECONDS), since(LATENCY_SECONDS))));
+
+  /** Reads now, and then again and again. */
+  async read() {
+    if (this.#reading) return;
+    this.#reading = true;
+    clearTimeout(this.#timer);
+    if (isRefused(PATH)) this.report("failed", NEEDS_KEY);
+    else if (!document.hidden) await this.#scrape();
+    this.#reading = false;
+    this.#timer = setTimeout(() => this.read(), Math.min(PERIOD_MS * 2 ** this.#failures, MAX_PERIOD_MS));
+  }
+
+  async #scrape() {
+    try {
+      const response = await fetchWithKey(PATH, { cache: "no-store" });
+      if (response.status === 401) return this.report("failed", NEEDS_KEY);
+      if (!response.ok) return this.#fail(`answering with status ${response.status}`);
+      this.#scrapes.push(new Scrape(await response.text(), performance.now() / 1000));
+    } catch {
+      return this.#fail("not responding");
+    }
+    this.#failures = 0;
+    this.#seen = new Date().toLocaleTimeString("en-GB");
+    this.#draw();
+  }
+
+  #fail(text) {
+    this.#failures += 1;
+    if (this.#seen) for (const chart of this.charts) chart.markStale(this.#seen);
+    this.report("gone", text, null, this.#seen);
+  }
+
+  #draw() {
+    const scrapes = this.#scrapes;
+    while (scrapes.length > 1 && scrapes.at(-1).at - scrapes[1].at > LATENCY_SECONDS) scrapes.shift();
+    const now = scrapes.at(-1);
+    this.report("ready", "ready", now.all("sterna:engine_info")[0]?.labels);
+    const since = (age) => new Span(scrapes.find((scrape) => now.at - scrape.at <= age), now);
+    const [recent, longer] = [since(RATE_SECONDS), since(LATENCY_SECONDS)];
+    CARDS.forEach(([, , , read], index) => {
+      this.charts[index].markStale("");
+      this.charts[index].push(now.at, ...read(now, recent, longer));
+    });
+  }
 }

@@ -16,14 +16,25 @@ from sterna.server.http.target import PREFIX_HEADER
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parents[1] / "page"
-MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-FILES = {path.name: path for path in FOLDER.iterdir() if path.suffix in MEDIA_TYPES}
+MEDIA_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+FILES = {
+    path.relative_to(FOLDER).as_posix(): path
+    for path in FOLDER.rglob("*")
+    if path.suffix in MEDIA_TYPES
+}
 PATHS = frozenset({"/", *(f"/page/{name}" for name in FILES)})  # which need no key
 HEADERS = {
     # Nothing from elsewhere, nothing inline, and not inside another site's frame.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "frame-ancestors 'none'; "
+    # Text becomes HTML only through the library that cleans it.
+    "require-trusted-types-for 'script'; trusted-types dompurify",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",  # ask each time whether the copy is still good
@@ -40,7 +51,7 @@ async def page(request: Request) -> HTMLResponse:
     return HTMLResponse(LINK.sub(rf"\1{prefix}/", INDEX), headers=headers)
 
 
-@router.get("/page/{name}")
+@router.get("/page/{name:path}")
 async def page_file(name: str) -> FileResponse:
     """Return a stylesheet, script or picture of the page, or 404."""
     if name not in FILES:

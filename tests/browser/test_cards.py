@@ -39,6 +39,25 @@ def shown(page: Page, title: str, series: str) -> Locator:
     return row.locator("dd")
 
 
+def ticks(page: Page, title: str, axis: str) -> Locator:
+    return card(page, title).locator(f".axis.{axis} span")
+
+
+async def test_axes_have_ticks_with_units(browser: Browser, url: str) -> None:
+    async with visit(browser, url) as page:
+        await expect(ticks(page, "Requests", "left")).to_have_text(["4", "2", "0"])
+        await expect(ticks(page, "Requests", "time")).to_have_text(["-2 min", "-1 min", "now"])
+        await expect(ticks(page, "Memory", "left").first).to_have_text(re.compile(r"^\d+ [MG]iB$"))
+        for axis in ("left", "right"):  # output and input differ: each has its own
+            await expect(ticks(page, "Tokens", axis)).to_have_text(["10/s", "5/s", "0/s"])
+
+
+async def test_p99_says_what_it_is(browser: Browser, url: str) -> None:
+    async with visit(browser, url) as page:
+        term = card(page, "Between tokens").get_by_text("p99", exact=True)
+        await expect(term).to_have_attribute("title", re.compile("99th percentile"))
+
+
 async def test_memory_is_that_of_the_engine_and_the_process(browser: Browser, url: str) -> None:
     async with visit(browser, url) as page:
         await expect(shown(page, "Memory", "weights")).to_have_text("1,000 B")
@@ -52,6 +71,7 @@ async def test_the_cache_fills_while_someone_is_answered(
 ) -> None:
     async with visit(browser, url) as page, httpx.AsyncClient(timeout=LIMIT_SECONDS) as client:
         await expect(shown(page, "KV cache", "used")).to_have_text("0 %")
+        await expect(ticks(page, "KV cache", "left")).to_have_text(["100 %", "50 %", "0 %"])
         model.is_open = False
         async with client.stream("POST", f"{url}/v1/completions", json=BODY):
             model.allow(2)  # a block of 128 holds four tokens

@@ -29,6 +29,7 @@ async def test_the_page_asks_for_the_key_and_then_works(browser: Browser, url: s
     await page.goto(url)
     status = page.locator("#status")
     await expect(status).to_contain_text("API key required")
+    await expect(page.locator("#key-form p")).to_contain_text("wants an API key")
     await page.clock.pause_at(3600_000)
     for key in ("wrong", "right"):
         await page.evaluate(ROUND_TRIP)
@@ -39,9 +40,15 @@ async def test_the_page_asks_for_the_key_and_then_works(browser: Browser, url: s
         async with page.expect_response("**/v1/models"):
             await page.fill("#key", key)
             await page.press("#key", "Enter")
+        if key == "wrong":
+            await expect(page.locator("#key-form p")).to_contain_text("does not accept")
+    await expect(page.locator("#key")).to_be_hidden()
     await page.clock.resume()
     await expect(status).to_contain_text("ready")
-    await page.fill("#prompt", "Hi")
-    await page.keyboard.press("Enter")
+    async with page.expect_request("**/v1/chat/completions") as sent:
+        await page.fill("#prompt", "Hi")
+        await page.keyboard.press("Enter")
+    assert (await sent.value).headers["authorization"] == "Bearer right"
+    assert await page.evaluate("localStorage.length") == 0, "it is kept in the tab only"
     await expect(page.locator(".turn.assistant")).to_have_text("Hello there!")
     await context.close()

@@ -107,7 +107,7 @@ def test_every_metric_that_is_named_exists(seen: Watched) -> None:
         sample.name for family in text_string_to_metric_families(text) for sample in family.samples
     }
     histograms = {name.removesuffix("_bucket") for name in served if name.endswith("_bucket")}
-    page = Path("server/page/live.js").read_text()
+    page = Path("server/page/cards.js").read_text()
     for source in (*texts().values(), ALERTS.read_text(), page):
         assert names_in(source) - histograms <= served
 
