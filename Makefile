@@ -25,7 +25,7 @@ CPP_TESTS := $(wildcard tests/engine/kernels/*.cpp)
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-ray test-sanitizers test-wheel soak check format bench train image wheel clean distclean
+.PHONY: help setup serve test test-slow test-dashboards test-deploy test-eval test-image test-mutants test-ray test-sanitizers test-wheel soak check format bench train image wheel clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test-eval: $(VENV)/.eval $(VENV)/.native ## Compare lm-eval's scores through the
 
 test-image: $(VENV)/.dev $(VENV)/.native ## Build the container image without a daemon and test it (Debian, root; minutes)
 	$(BIN)/python -m pytest -m image tests/deploy $(ARGS)
+
+test-mutants: $(VENV)/.dev $(VENV)/.native ## Make mistakes in a copy of the code, and see that tests notice each (minutes)
+	$(BIN)/python -m pytest -m mutants tests/mutants $(ARGS)
 
 test-ray: $(VENV)/.ray $(VENV)/.native ## Test a local Ray cluster of two replicas (installs Ray, 500 MB)
 	@unshare --map-root-user --net ip link set lo up || \

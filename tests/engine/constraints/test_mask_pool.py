@@ -58,6 +58,15 @@ def test_no_thread_is_started_before_there_is_work() -> None:
         assert set(threading.enumerate()) <= before
 
 
+def test_no_more_threads_are_started_than_allowed(gate: Event) -> None:
+    before = set(threading.enumerate())
+    with closing(LimitedPool(2, 0.05, 20)) as pool:
+        for _ in range(5):
+            pool.submit(hang_at(gate, Event()))
+        assert len(set(threading.enumerate()) - before) == 2
+        gate.set()
+
+
 def test_slow_work_is_waited_for(gate: Event) -> None:
     """As long as it takes no more than all polls together, and however many wait."""
     with closing(MaskPool(1, 0.001, 10**9)) as pool:
@@ -107,11 +116,12 @@ def test_thread_that_comes_back_after_all_ends(gate: Event) -> None:
 def test_close_waits_for_what_runs_but_not_for_what_hangs(gate: Event) -> None:
     started, done = Event(), Event()
     pool = LimitedPool(2, 0.05, 20)
-    pool.submit(hang_at(gate, started))
+    hanging = pool.submit(hang_at(gate, started))
     pool.submit(done.set)
     assert started.wait(LIMIT_SECONDS)
     assert done.wait(LIMIT_SECONDS)
     pool.close()
+    assert hanging.done()
     assert isinstance(pool.wait(pool.submit(lambda: None)), GenerationError)
 
 

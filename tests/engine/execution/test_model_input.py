@@ -5,6 +5,7 @@ import numpy as np
 from sterna.engine.execution.model_input import build_step
 from sterna.engine.kernels import Step
 from sterna.engine.requests.batch import BatchEntry
+from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.request import Request, SamplingParams
 
 
@@ -42,3 +43,13 @@ def test_arrays_of_a_mixed_batch() -> None:
 def test_batch_in_which_nobody_samples() -> None:
     request = make_request([1, 2, 3, 4, 5], num_computed=0, blocks=[0])
     check(build_step([BatchEntry(request, 3)]), logit_rows=[])
+
+
+def test_resumed_request_is_scored_from_where_it_was() -> None:
+    """Its cached prefix may end earlier: what lies between has its scores already."""
+    tokens = list(range(100, 140))
+    request = Request("r", list(tokens), SamplingParams(max_tokens=9, prompt_logprobs=0))
+    request.prompt_logprobs = [PromptLogprob(token_id, -0.5) for token_id in tokens[:20]]
+    request.num_computed_tokens = 16
+    request.block_table = array("i", [0, 1])
+    check(build_step([BatchEntry(request, 6)]), logit_rows=[3, 4, 5])

@@ -11,10 +11,11 @@ from sterna.engine.constraints.guide import Guide
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.execution.row_sampler import sample_rows
 from sterna.engine.kernels import Program
-from sterna.engine.requests.batch import Ended, NotFinite, Outcome, SampledToken
+from sterna.engine.requests.batch import Ended, Failed, NotFinite, Outcome, SampledToken
+from sterna.engine.requests.logprobs import PromptLogprob
 from sterna.engine.requests.request import FinishReason, Request, SamplingParams
 from tests.engine.kernels.programs import BACKENDS, make_program
-from tests.engine.matchers import even
+from tests.engine.matchers import Rule, even
 
 VOCAB_SIZE = 200
 
@@ -93,3 +94,36 @@ def test_scoring_alone_needs_a_finite_row_and_gives_no_token(program: Program) -
     failed, scored = sample_rows(program, logits, requests)
     assert failed == NotFinite()
     assert scored == Ended(FinishReason.LENGTH)
+
+
+def test_prompt_whose_scores_are_not_finite_gives_no_token(program: Program) -> None:
+    request = make_request(prompt_logprobs=0)
+    assert request.prompt_logprobs is not None
+    request.prompt_logprobs.append(PromptLogprob(2, np.nan))
+    assert sample_rows(program, make_logits(1), [request]) == [NotFinite()]
+
+
+def test_stop_token_is_not_drawn_before_min_tokens(program: Program) -> None:
+    logits = make_logits(1)
+    likeliest, second = np.argsort(-logits[0])[:2].tolist()
+    request = make_request(min_tokens=1, stop_token_ids=frozenset({likeliest}))
+    assert as_token(*sample_rows(program, logits, [request])).token_id == second
+
+
+def test_request_that_allows_no_token_fails(program: Program) -> None:
+    every = frozenset(range(VOCAB_SIZE))
+    request = make_request(min_tokens=1, stop_token_ids=every)
+    [outcome] = sample_rows(program, make_logits(1), [request])
+    assert isinstance(outcome, Failed)
+    assert "no token is allowed" in str(outcome.error)
+
+
+def test_fulfilled_constraint_ends_with_a_stop_token_if_there_is_one(
+    program: Program, masks: MaskPool
+) -> None:
+    fulfilled = Rule(VOCAB_SIZE, lambda *_: True, length=0)
+    silent = make_request(masks, constraint=fulfilled)
+    telling = make_request(masks, constraint=fulfilled, stop_token_ids=frozenset({9}))
+    end, token = sample_rows(program, make_logits(2), [silent, telling])
+    assert end == Ended(FinishReason.STOP)
+    assert as_token(token).token_id == 9

@@ -26,6 +26,7 @@ def test_free_block_can_be_shared_until_it_is_reused() -> None:
     pool.publish(block, b"prefix")
     pool.release(block)
     assert pool.share(b"prefix") == block
+    assert pool.num_free == 0
     pool.release(block)
     assert pool.allocate(1) == [block]
     assert pool.share(b"prefix") is None

@@ -20,7 +20,9 @@ def test_requests_stay_in_order_whatever_comes_and_goes() -> None:
             there.remove(gone)
             assert gone not in ranked
         elif there:
-            there.remove(ranked.pop_last())
+            last = ranked.pop_last()
+            assert last is max(there, key=lambda r: r.rank)
+            there.remove(last)
         assert list(ranked) == sorted(there, key=lambda r: r.rank)
         assert len(ranked) == len(there)
         assert all(request in ranked for request in there)

@@ -131,6 +131,27 @@ def test_resumed_request_computes_what_it_had_and_samples_only_after_that() -> N
     assert younger.num_output_tokens == 3
 
 
+def test_resumed_request_finds_what_nobody_has_overwritten() -> None:
+    """It is no news to the prefix cache, which counts a request when it is first admitted."""
+    scheduler = make_scheduler(num_blocks=5, block_tokens=2)
+    older, younger = (make_request(name, 3, max_tokens=3) for name in "ab")
+    scheduler.add(older)
+    scheduler.add(younger)
+    assert [step(scheduler) for _ in range(3)] == [{"a": 3, "b": 3}, {"a": 1, "b": 1}, {"a": 1}]
+    assert older.finish_reason is not None
+    assert scheduler.num_preemptions == 1
+    assert step(scheduler) == {"b": 1}
+    assert younger.num_cached_tokens == 0
+    assert (scheduler.prefix_tokens_hit, scheduler.prefix_tokens_asked) == (0, 6)
+
+
+def test_prompt_to_be_scored_is_not_looked_up_in_the_cache() -> None:
+    scheduler = make_scheduler()
+    scheduler.add(Request("a", [1, 2, 3], SamplingParams(max_tokens=8, prompt_logprobs=0)))
+    scheduler.schedule()
+    assert scheduler.prefix_tokens_asked == 0
+
+
 def test_nothing_is_admitted_in_a_step_that_preempts() -> None:
     scheduler = make_scheduler(num_blocks=4, block_tokens=2)
     for name in "ab":

@@ -75,8 +75,14 @@ async def test_nothing_else_will(client: httpx.AsyncClient, headers: Any) -> Non
     assert response.status_code == 401
 
 
+async def test_spaces_around_a_key_do_not_count(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/models", headers=bearer("  first-key "))
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("headers", [bearer("first-key"), {"x-api-key": "first-key"}])
 async def test_keys_are_compared_in_constant_time(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
     """Each with each, in full, by a function made for it."""
     seen: list[tuple[bytes, bytes]] = []
@@ -86,7 +92,7 @@ async def test_keys_are_compared_in_constant_time(
         return compare_digest(a, b)
 
     monkeypatch.setattr(auth, "compare_digest", compare)
-    await client.get("/v1/models", headers=bearer("first-key"))
+    await client.get("/v1/models", headers=headers)
     assert len(seen) == 2 * 3  # both headers, all keys
     assert {len(part) for pair in seen for part in pair} == {32}
 

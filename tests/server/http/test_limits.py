@@ -7,10 +7,22 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
 
+from sterna.server.http.admission import Admission, HeldBody
 from sterna.server.http.dependencies import Services
-from sterna.server.http.limits import MAX_HEADERS, MAX_NESTING, MAX_NODES, JsonShape
+from sterna.server.http.limits import (
+    MAX_HEADER_BYTES,
+    MAX_HEADERS,
+    MAX_NESTING,
+    MAX_NODES,
+    JsonShape,
+    LimitedBody,
+    RequestLimits,
+)
 from tests.server.http.wire import CHUNKED, HEAD, Wire
+from tests.server.scripted import LIMIT_SECONDS
 from tests.server.waiting import until
 
 TEXT = "/v1/completions"
@@ -116,3 +128,55 @@ async def test_too_many_headers(client: httpx.AsyncClient, headers: Any) -> None
     assert response.status_code == 431
     assert response.json()["error"]["type"] == "invalid_request_error"
     assert response.headers["x-request-id"]
+
+
+def admission() -> Admission:
+    return Admission(1, 1, on_refusal=lambda count: None, max_bytes=1000)
+
+
+async def status_of(*headers: tuple[bytes, bytes]) -> int:
+    """What a request with these headers gets, behind the limits 200."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    scope = {"type": "http", "path": "/", "headers": list(headers)}
+    await RequestLimits(app, 10, LIMIT_SECONDS, admission())(scope, receive, send)
+    return int(sent[0]["status"])
+
+
+async def test_as_much_as_the_limits_say_is_served() -> None:
+    assert await status_of(*[(b"x", b"v")] * MAX_HEADERS) == 200
+    assert await status_of((b"x", b"v" * (MAX_HEADER_BYTES - 1))) == 200
+    assert await status_of((b"x", b"v" * MAX_HEADER_BYTES)) == 431
+    assert await status_of((b"content-length", b"10")) == 200
+    assert await status_of((b"content-length", b"11")) == 413
+
+
+def limited(*pieces: bytes, max_bytes: int = 1000) -> LimitedBody:
+    messages = iter([{"type": "http.request", "body": it, "more_body": True} for it in pieces])
+
+    async def receive() -> Message:
+        return next(messages)
+
+    return LimitedBody(receive, HeldBody(admission()), max_bytes, LIMIT_SECONDS, declared=0)
+
+
+async def test_a_body_may_be_nested_as_deep_as_the_limit_says() -> None:
+    await limited(nested(MAX_NESTING).encode()).receive()
+    with pytest.raises(HTTPException, match="400"):
+        await limited(nested(MAX_NESTING + 1).encode()).receive()
+
+
+async def test_a_body_is_measured_over_all_its_pieces() -> None:
+    body = limited(b"12345", b"67890", b"", b"1", max_bytes=10)
+    assert [(await body.receive())["body"] for _ in range(3)] == [b"12345", b"67890", b""]
+    with pytest.raises(HTTPException, match="413"):
+        await body.receive()

@@ -89,6 +89,19 @@ def test_garbage_is_given_out_and_never_piles_up() -> None:
     assert "".join(after).endswith("oké")
 
 
+def test_tokens_without_text_never_pile_up() -> None:
+    """Else each would cost more to decode than the last."""
+    sizes: list[int] = []
+
+    def decode(ids: list[int]) -> str:
+        sizes.append(len(ids))
+        return WORDS.decode(ids)
+
+    detokenizer = Detokenizer(decode)
+    assert [detokenizer.push(SPECIAL_ID) for _ in range(100)] == [""] * 100
+    assert max(sizes) <= 2 * MAX_HELD_TOKENS
+
+
 @pytest.mark.parametrize(("tokenizer", "encode"), BYTE_TOKENIZERS)
 def test_random_texts_add_up(tokenizer: Tokenizer, encode: Encode) -> None:
     random = Random(1)
