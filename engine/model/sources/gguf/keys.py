@@ -30,6 +30,7 @@ _ROPE: Final = {
 _TURN_ENDS: Final = {
     "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>",
 }  # fmt: skip
+_ROTATED: Final = "prism.hadamard."
 _INERT: Final = {  # say nothing that the others do not, or nothing about the output
     "vocab_size", "rope.dimension_count", "rope.freq_base", "rope.scaling.type",
     "attention.value_length", "rope.scaling.finetuned",
@@ -45,6 +46,9 @@ def as_config(path: str, keys: Mapping[str, Any], num_rows: int, *, tied: bool) 
     arch = found.fields.get("general.architecture")
     if not isinstance(arch, str):
         raise found.error("general.architecture", "a name")
+    for key in keys:  # weights in a rotated basis, which would give fluent nonsense
+        if key.startswith(_ROTATED):
+            raise found.error(key, "no such key: rotated weights are not served")
     prefix = f"{arch}."
     own = {key.removeprefix(prefix): key for key in keys if key.startswith(prefix)}
     unknown = sorted(set(own) - _WORDS.keys() - _ROPE.keys() - _INERT)

@@ -54,6 +54,7 @@ Keys = dict[str, object]
     ("keys", "parts"),
     [
         ({"general.architecture": "mamba"}, ["architectures", "mamba", "expected"]),
+        ({"prism.hadamard.version": 1}, ["prism.hadamard.version", "found 1", "rotated weights"]),
         ({"bitnet-25.expert_count": 8}, ["bitnet-25.expert_count", "found 8", "not served"]),
         ({"bitnet-25.block_count": 3}, ["blk.2.", "found nothing"]),
         ({"bitnet-25.block_count": "2"}, ["num_hidden_layers", "an integer"]),
