@@ -16,8 +16,16 @@ from sterna.engine import AsyncEngine, EnergyAccounting, ModelInfo, SamplingPara
 from sterna.engine.constraints.mask_pool import MaskPool
 from sterna.engine.core import EngineCore, Runner
 from sterna.engine.footprint import Footprint
-from sterna.engine.requests.batch import BatchEntry, NotFinite, Outcome, Outcomes, SampledToken
-from sterna.engine.requests.request import Request
+from sterna.engine.requests.batch import (
+    BatchEntry,
+    Ended,
+    NotFinite,
+    Outcome,
+    Outcomes,
+    SampledToken,
+)
+from sterna.engine.requests.logprobs import PromptLogprob
+from sterna.engine.requests.request import FinishReason, Request
 from sterna.engine.scheduling.kv_cache import KVCache
 from sterna.engine.scheduling.scheduler import Scheduler
 from sterna.engine.synth.tokenizer import special_tokens, write_tokenizer
@@ -34,6 +42,7 @@ BATCH_TOKENS, BATCH_REQUESTS = 16, 4
 FOOTPRINT = Footprint(
     1000, 2560, "none", "scripted", 1, fp16_weight_bytes=8000, head_bytes=300
 )  # scratch is not known
+LOGPROB = -0.5  # of every token
 LIMIT_SECONDS = 15.0  # for a test that hangs, or a machine that is paused
 
 NEVER_SECONDS = 3600
@@ -102,12 +111,26 @@ class ScriptedModel:
         if self.error is not None:
             raise self.error
         self.steps.append([entry.num_tokens for entry in batch])
+        for entry in batch:
+            _score(entry)
         return [(self._sample(entry.request),) for entry in batch if entry.samples]
 
     def _sample(self, request: Request) -> Outcome:
+        if not request.params.max_tokens:
+            return Ended(FinishReason.LENGTH)
         prompt = request.token_ids[: request.num_prompt_tokens]
         token_id = self.reply(prompt, request.params)[request.num_output_tokens]
-        return NotFinite() if token_id < 0 else SampledToken(token_id, -0.5)
+        return NotFinite() if token_id < 0 else SampledToken(token_id, LOGPROB)
+
+
+def _score(entry: BatchEntry) -> None:
+    """Score the prompt tokens of an entry, as the model runner does."""
+    request = entry.request
+    first = request.next_logits_position + 1
+    scored = request.token_ids[first : first + entry.num_scored]
+    if scored:
+        assert request.prompt_logprobs is not None
+        request.prompt_logprobs += [PromptLogprob(token_id, LOGPROB, (), 1) for token_id in scored]
 
 
 def make_engine(model: Runner, energy: EnergyAccounting | None = None) -> AsyncEngine:
