@@ -31,6 +31,7 @@ LD_PRELOAD="$library $(g++ -print-file-name=libstdc++.so)"
 ASAN_OPTIONS=detect_leaks=0 # Python itself leaves objects behind at its end
 UBSAN_OPTIONS=print_stacktrace=1
 TSAN_OPTIONS=halt_on_error=1
+OPENBLAS_NUM_THREADS=1 # numpy's threads are not built with them either: what they do with locks is taken for races
 CXXFLAGS="-fsanitize=$sanitizers -fno-sanitize-recover=all -g" # for the tests that are in C++
-export CXXFLAGS LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
+export CXXFLAGS LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS OPENBLAS_NUM_THREADS
 exec "$folder/bin/python" "$@"
