@@ -6,10 +6,12 @@ The client checks the shape of every response by itself (``_strict_response_vali
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anthropic
 import openai
 import pytest
 
 from tests.server.client.asking import NAMES, tokens_of
+from tests.server.scripted import LIMIT_SECONDS
 from tests.server.serving import openai_client, real_app, serve
 from tests.tiny_model import VARIANTS, write_checkpoint
 
@@ -53,3 +55,15 @@ def relaxed(client: openai.AsyncOpenAI) -> openai.AsyncOpenAI:
 async def letters(url: str) -> dict[str, int]:
     """A bias that lets the model write these and nothing else: no part of a character."""
     return {str(token_id): 100 for token_id in (await tokens_of(url, "abcdefghij"))[1:]}
+
+
+@pytest.fixture
+async def anthropic_client(builtin_url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with anthropic.AsyncAnthropic(
+        base_url=builtin_url,
+        api_key="none",
+        max_retries=0,
+        timeout=LIMIT_SECONDS,
+        _strict_response_validation=True,
+    ) as client:
+        yield client

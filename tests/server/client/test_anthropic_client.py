@@ -3,8 +3,6 @@
 The client checks the shape of every response by itself (``_strict_response_validation``).
 """
 
-from collections.abc import AsyncIterator
-
 import anthropic
 import jsonschema
 import pytest
@@ -18,29 +16,16 @@ from anthropic.types import (
 )
 
 from sterna.server.checkpoint import BUILTIN_NAME
-from tests.server.scripted import LIMIT_SECONDS
 
 GREEDY = {"temperature": 0}  # the client has no such argument any more
 MESSAGES: list[MessageParam] = [{"role": "user", "content": "What is a river?"}]
 
 
-@pytest.fixture
-async def client(builtin_url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    async with anthropic.AsyncAnthropic(
-        base_url=builtin_url,
-        api_key="none",
-        max_retries=0,
-        timeout=LIMIT_SECONDS,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
-
-
-async def test_streamed_and_whole_are_the_same(client: anthropic.AsyncAnthropic) -> None:
-    whole = await client.messages.create(
+async def test_streamed_and_whole_are_the_same(anthropic_client: anthropic.AsyncAnthropic) -> None:
+    whole = await anthropic_client.messages.create(
         model=BUILTIN_NAME, max_tokens=40, messages=MESSAGES, extra_body=GREEDY, system="Be brief."
     )
-    async with client.messages.stream(
+    async with anthropic_client.messages.stream(
         model=BUILTIN_NAME, max_tokens=40, messages=MESSAGES, extra_body=GREEDY, system="Be brief."
     ) as stream:
         text = "".join([piece async for piece in stream.text_stream])
@@ -55,14 +40,14 @@ async def test_streamed_and_whole_are_the_same(client: anthropic.AsyncAnthropic)
     prompts = [
         m.usage.input_tokens + (m.usage.cache_read_input_tokens or 0) for m in (whole, final)
     ]
-    count = await client.messages.count_tokens(
+    count = await anthropic_client.messages.count_tokens(
         model=BUILTIN_NAME, messages=MESSAGES, system="Be brief."
     )
     assert prompts == [count.input_tokens] * 2
 
 
-async def test_a_stop_sequence_is_named(client: anthropic.AsyncAnthropic) -> None:
-    answer = await client.messages.create(
+async def test_a_stop_sequence_is_named(anthropic_client: anthropic.AsyncAnthropic) -> None:
+    answer = await anthropic_client.messages.create(
         model=BUILTIN_NAME,
         max_tokens=40,
         messages=MESSAGES,
@@ -72,12 +57,16 @@ async def test_a_stop_sequence_is_named(client: anthropic.AsyncAnthropic) -> Non
     assert (answer.stop_reason, answer.stop_sequence) == ("stop_sequence", " river")
 
 
-async def test_errors_are_the_client_s_own_types(client: anthropic.AsyncAnthropic) -> None:
+async def test_errors_are_the_client_s_own_types(
+    anthropic_client: anthropic.AsyncAnthropic,
+) -> None:
     with pytest.raises(anthropic.NotFoundError) as missing:
-        await client.messages.create(model="other", max_tokens=9, messages=MESSAGES)
+        await anthropic_client.messages.create(model="other", max_tokens=9, messages=MESSAGES)
     assert missing.value.request_id
     with pytest.raises(anthropic.BadRequestError, match="context"):
-        await client.messages.create(model=BUILTIN_NAME, max_tokens=9999, messages=MESSAGES)
+        await anthropic_client.messages.create(
+            model=BUILTIN_NAME, max_tokens=9999, messages=MESSAGES
+        )
 
 
 TOOLS: list[ToolParam] = [
@@ -107,18 +96,20 @@ def one_call(answer: Message) -> ToolUseBlock:
     return block
 
 
-async def test_calls_are_valid_whole_and_streamed(client: anthropic.AsyncAnthropic) -> None:
+async def test_calls_are_valid_whole_and_streamed(
+    anthropic_client: anthropic.AsyncAnthropic,
+) -> None:
     names = set()
     for seed in range(6):
         question: list[MessageParam] = [{"role": "user", "content": f"What is {seed}?"}]
         extra = {"temperature": 1}
         tools = TOOLS if seed % 2 else TOOLS[:1]  # of both, the model mostly likes the second
-        whole = await client.messages.create(
+        whole = await anthropic_client.messages.create(
             model=BUILTIN_NAME, max_tokens=90, messages=question, tools=tools, tool_choice=ANY,
             extra_body=extra,
         )  # fmt: skip
         names.add(one_call(whole).name)
-        async with client.messages.stream(
+        async with anthropic_client.messages.stream(
             model=BUILTIN_NAME,
             max_tokens=90,
             messages=question,
@@ -130,9 +121,9 @@ async def test_calls_are_valid_whole_and_streamed(client: anthropic.AsyncAnthrop
     assert names == set(SCHEMAS)
 
 
-async def test_a_result_goes_back_to_the_model(client: anthropic.AsyncAnthropic) -> None:
+async def test_a_result_goes_back_to_the_model(anthropic_client: anthropic.AsyncAnthropic) -> None:
     choice: ToolChoiceToolParam = {"type": "tool", "name": "get_weather"}
-    first = await client.messages.create(
+    first = await anthropic_client.messages.create(
         model=BUILTIN_NAME, max_tokens=90, messages=MESSAGES, tools=TOOLS, tool_choice=choice
     )
     call = one_call(first)
@@ -152,7 +143,7 @@ async def test_a_result_goes_back_to_the_model(client: anthropic.AsyncAnthropic)
             ],
         },
     ]
-    then = await client.messages.create(
+    then = await anthropic_client.messages.create(
         model=BUILTIN_NAME, max_tokens=20, messages=turns, tools=TOOLS, extra_body=GREEDY
     )
     assert then.content[0].type == "text"

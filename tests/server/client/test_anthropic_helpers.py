@@ -1,11 +1,9 @@
 """What Anthropic's client and Claude Code send beside plain messages, as they are shipped."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import anthropic
 import httpx
-import pytest
 from anthropic import beta_async_tool
 from anthropic.types import MessageParam
 from anthropic.types.beta import BetaMessageParam
@@ -19,32 +17,20 @@ MESSAGES: list[MessageParam] = [{"role": "user", "content": QUESTION}]
 BETA_MESSAGES: list[BetaMessageParam] = [{"role": "user", "content": QUESTION}]
 
 
-@pytest.fixture
-async def client(builtin_url: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    async with anthropic.AsyncAnthropic(
-        base_url=builtin_url,
-        api_key="none",
-        max_retries=0,
-        timeout=LIMIT_SECONDS,
-        _strict_response_validation=True,
-    ) as client:
-        yield client
-
-
 class Fox(BaseModel):
     wise: bool
     age: Literal[1, 2]
 
 
-async def test_parse_gives_an_object(client: anthropic.AsyncAnthropic) -> None:
-    answer = await client.messages.parse(
+async def test_parse_gives_an_object(anthropic_client: anthropic.AsyncAnthropic) -> None:
+    answer = await anthropic_client.messages.parse(
         model=BUILTIN_NAME, max_tokens=60, messages=MESSAGES, output_format=Fox
     )
     assert isinstance(answer.parsed_output, Fox)
     turns: list[MessageParam] = [
         *MESSAGES, {"role": "assistant", "content": answer.content}, *MESSAGES
     ]  # fmt: skip
-    again = await client.messages.parse(
+    again = await anthropic_client.messages.parse(
         model=BUILTIN_NAME,
         max_tokens=60,
         messages=turns,
@@ -61,8 +47,8 @@ async def get_weather(city: Literal["Oslo", "Rome"]) -> str:
     return f"rain in {city}"
 
 
-async def test_the_tool_runner_runs_its_tools(client: anthropic.AsyncAnthropic) -> None:
-    runner = client.beta.messages.tool_runner(
+async def test_the_tool_runner_runs_its_tools(anthropic_client: anthropic.AsyncAnthropic) -> None:
+    runner = anthropic_client.beta.messages.tool_runner(
         model=BUILTIN_NAME,
         max_tokens=60,
         messages=BETA_MESSAGES,
@@ -78,8 +64,10 @@ async def test_the_tool_runner_runs_its_tools(client: anthropic.AsyncAnthropic) 
     assert sizes == sorted(set(sizes))  # each turn was read with all that came before
 
 
-async def test_the_streaming_tool_runner_runs_its_tools(client: anthropic.AsyncAnthropic) -> None:
-    runner = client.beta.messages.tool_runner(
+async def test_the_streaming_tool_runner_runs_its_tools(
+    anthropic_client: anthropic.AsyncAnthropic,
+) -> None:
+    runner = anthropic_client.beta.messages.tool_runner(
         model=BUILTIN_NAME,
         max_tokens=60,
         messages=BETA_MESSAGES,
@@ -92,8 +80,10 @@ async def test_the_streaming_tool_runner_runs_its_tools(client: anthropic.AsyncA
     assert reasons == ["tool_use"] * 3
 
 
-async def test_a_thread_sends_again_what_is_not_kept(client: anthropic.AsyncAnthropic) -> None:
-    thread = client.beta.messages.thread(model=BUILTIN_NAME, max_tokens=20)
+async def test_a_thread_sends_again_what_is_not_kept(
+    anthropic_client: anthropic.AsyncAnthropic,
+) -> None:
+    thread = anthropic_client.beta.messages.thread(model=BUILTIN_NAME, max_tokens=20)
     sizes = []
     for _ in range(3):
         answer = await thread.send(BETA_MESSAGES[0])
